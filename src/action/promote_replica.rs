@@ -1,0 +1,139 @@
+//! `promote-replica`: makes a replica the writer. The point of no return: what was promoted can
+//! never be a replica again (RDS user guide, "Promoting a read replica").
+
+use super::{
+    Action, ActionRow, Behave, DefaultAt, Next, StepCx,
+    databases::{Database, answer, unknown},
+};
+use crate::{
+    clock::Span,
+    model::{Field, Fields, Impact, KindName, Outputs, Resource, Shape, Ty, fact},
+    world::{
+        Call, Effect, Seen, Target, World,
+        rds::{self, ApplyStatus, Status},
+    },
+};
+use serde::{Deserialize, Serialize};
+
+pub(super) const ROW: ActionRow = ActionRow {
+    shape: Shape {
+        name: "promote-replica",
+        doc: "Makes a replica the writer, for ever: the point of no return.",
+        fields: &[Field::default(
+            "backup_retention",
+            Ty::Int { min: 1, max: 35 },
+            "7",
+            "Days that backups are kept from then on; at least 1, or nothing can replicate from it.",
+        )],
+    },
+    kinds: &[KindName::RdsInstance],
+    at: DefaultAt::To,
+    outputs: &[Field::optional("endpoint", Ty::Text, "Host and port of the new writer.", "orders.example:5432")],
+    impact: Impact::Irreversible,
+    timeout: Span::mins(30),
+    undone_by: None,
+    lower,
+};
+
+fn lower(f: &mut Fields<'_>) -> Option<Action> {
+    let backup_retention = f.count("backup_retention").unwrap_or(7);
+    if !(1..=35).contains(&backup_retention) {
+        f.complain("backup_retention", "backups must be kept for 1 to 35 days");
+    }
+    Some(Action::PromoteReplica(PromoteReplica { backup_retention }))
+}
+
+/// Parameters of `promote-replica`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromoteReplica {
+    /// Days that backups are kept from then on.
+    pub backup_retention: u32,
+}
+
+impl Behave for PromoteReplica {
+    fn targets(&self, cx: &StepCx<'_>) -> Vec<Target> {
+        let of = |item| {
+            let db = Database::of(item, cx.at)?;
+            Ok::<_, Next>(std::iter::once(db.target.clone()).chain(db.parameters().ok()))
+        };
+        cx.items.iter().filter_map(|item| of(item).ok()).flatten().collect()
+    }
+
+    fn next(&self, cx: &StepCx<'_>, w: &World) -> Next {
+        Next::all(cx.items.iter().map(|item| answer(|| self.promote(cx, item, w))))
+    }
+}
+
+impl PromoteReplica {
+    fn promote(&self, cx: &StepCx<'_>, item: &Resource, w: &World) -> Result<Next, Next> {
+        let database = Database::of(item, cx.at)?;
+        let target = &database.target;
+        let db = match w.seen(target) {
+            Some(Seen::Db(db)) => db,
+            Some(Seen::Absent) => {
+                return Err(Next::stuck(
+                    format!("{target} does not exist"),
+                    "there is nothing to promote; is this the right site?",
+                ));
+            }
+            seen => return Err(unknown(target, seen)),
+        };
+        if db.status.is_terminal() {
+            return Err(Next::stuck(
+                format!("{target} is {}", db.status),
+                "repair it, or restore from a backup: a replica in this state cannot be promoted",
+            ));
+        }
+        if !db.is_replica() {
+            // The first `available` after a promotion is not the end of it while replication is still reported.
+            return Ok(if db.usable() && db.replication_normal {
+                let endpoint = db.endpoint.clone().map(|e| ("endpoint".to_owned(), e.into()));
+                Next::Done {
+                    outputs: Outputs::from_iter(endpoint),
+                    facts: vec![fact(&db.identifier, format!("writer, {}", db.status))],
+                }
+            } else {
+                Next::wait([target.clone()], format!("{} is {}, becoming a writer", db.identifier, db.status))
+            });
+        }
+        if cx.past.last_on(target).is_some() {
+            return Ok(Next::wait([target.clone()], format!("{} is {}, still a replica", db.identifier, db.status)));
+        }
+        may_promote(&database, db, w)?;
+        let call = rds::Call::Promote {
+            identifier: db.identifier.clone(),
+            resource_id: db.resource_id.clone(),
+            backup_retention: self.backup_retention,
+        };
+        let from = db.source.as_ref().map_or("?", |s| s.identifier.as_str());
+        Ok(Next::send(Effect { target: target.clone(), call: Call::Rds(call) }, format!("replica of {from}")))
+    }
+}
+
+/// The provider's refusals, told before it is asked.
+fn may_promote(database: &Database<'_>, db: &rds::Db, w: &World) -> Result<(), Next> {
+    let id = &db.identifier;
+    if db.status == Status::BackingUp {
+        return Err(Next::wait([database.target.clone()], format!("{id} is backing up, which refuses a promotion")));
+    }
+    if !db.usable() {
+        return Err(Next::wait([database.target.clone()], format!("{id} is {}", db.status)));
+    }
+    if db.parameters == ApplyStatus::PendingReboot {
+        return Err(Next::stuck(
+            format!("{id} waits for a reboot to take on its parameters"),
+            "reboot it, then resume",
+        ));
+    }
+    let frozen = |group: &Target| match w.seen(group) {
+        Some(Seen::Parameters(group)) => group.frozen(db.engine),
+        _ => false,
+    };
+    match database.parameters() {
+        Ok(group) if frozen(&group) => Err(Next::stuck(
+            format!("{group} is frozen: {id} would become a writer that refuses writes"),
+            "put `unfreeze-writes` with `at: to` before the promotion",
+        )),
+        _ => Ok(()),
+    }
+}

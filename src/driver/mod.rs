@@ -1,0 +1,70 @@
+//! The two doors to the world: [`Look`] and [`Act`]. Unrelated on purpose: what plans can be given
+//! a look without ever holding what sends.
+//!
+//! Drivers answer for one provider each; a look is never in doubt, a send may be.
+
+use crate::{
+    clock::Span,
+    world::{Effect, Receipt, Sight, Target, permit::Permit},
+};
+use async_trait::async_trait;
+
+/// Looks at production.
+#[async_trait]
+pub trait Look: Send + Sync {
+    /// One result a target, in the order given. One describe serves all targets of a service and
+    /// Region. What cannot be seen within the driver's limits is an error, not a hang.
+    async fn look(&self, at: &[Target]) -> Vec<Result<Sight, LookError>>;
+}
+
+/// Changes production.
+#[async_trait]
+pub trait Act: Send + Sync {
+    /// Sends one effect, once: no retry, no waiting for it to settle. Checks the permit's deadline
+    /// right before.
+    async fn send(&self, permit: Permit, effect: &Effect) -> Result<Receipt, SendError>;
+}
+
+/// Why a target could not be seen.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LookError {
+    /// It may be seen later.
+    #[error("{why}")]
+    Transient {
+        /// Not before that, where the provider says so.
+        after: Option<Span>,
+        /// Why.
+        why: String,
+    },
+    /// It will not be seen until somebody changes something: no permission, no such Region.
+    #[error("{why}")]
+    Permanent {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Why a send gave no receipt. The question is always: did it happen?
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// It did not: nothing left this machine, or the provider was too busy to take it.
+    #[error("{why}")]
+    NotSent {
+        /// Not before that, where the provider says so.
+        after: Option<Span>,
+        /// Why.
+        why: String,
+    },
+    /// It did not: the provider said no, and will say no again.
+    #[error("{why}")]
+    Refused {
+        /// Why.
+        why: String,
+    },
+    /// Nobody knows.
+    #[error("{why}")]
+    InDoubt {
+        /// Why.
+        why: String,
+    },
+}

@@ -1,0 +1,23 @@
+//! Events: what happened in a run, in the past tense, in order. The journal holds nothing else,
+//! and a run's state is nothing but their fold.
+//!
+//! Also here: controls (what people ask of a run) and notices (what the engine tells watchers
+//! beside events: progress that may be lost).
+
+mod control;
+mod kind;
+mod notice;
+mod outcome;
+mod words;
+
+pub use control::{Control, Posted, Request, Verdict};
+pub use kind::{Event, EventKind};
+pub use notice::{Notice, StepView};
+pub use outcome::{Measure, Objective, RunOutcome};
+pub use words::{
+    AcceptLoss, Answered, AnsweredBy, HoldEndedBy, How, Obligation, ObligationKind, PauseReason, Policy, Realm,
+    SkipReason, Way, Who,
+};
+
+/// The version of the stored form of events. History: 1, the first.
+pub const FORMAT: u32 = 1;

@@ -1,0 +1,123 @@
+//! Names and numbers that identify things, each with a type of its own, so that a site is never
+//! taken for a step. They promise nothing about what they name; whether a name is well formed is
+//! asked once, where text comes in ([`is_name`]).
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Declares newtypes over `String` that print as their text.
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub String);
+
+        impl $name {
+            /// Wraps a text that is already known to be well formed.
+            pub fn new(text: impl Into<String>) -> Self {
+                Self(text.into())
+            }
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.to_owned())
+            }
+        }
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    )*};
+}
+
+texts! {
+    /// A site of the runbook: a place the workload can run.
+    SiteName,
+    /// A resource of the runbook.
+    ResourceName,
+    /// A step of the runbook; unique over all its lists.
+    StepId,
+    /// A probe of the runbook, or the built-in `site_answers`.
+    ProbeName,
+    /// A parameter of the runbook.
+    ParamName,
+    /// A cloud Region, as its provider spells it.
+    Region,
+    /// A cloud account number.
+    Account,
+    /// A run: lowercase letters and digits, fit for use inside cloud resource names; sorts by start time.
+    RunId,
+    /// What a lease excludes others from: one runbook in one realm.
+    LeaseKey,
+    /// A SHA-256 in lowercase hexadecimal.
+    Digest,
+}
+
+/// Declares newtypes over integers that count from 1 (0 = none yet).
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $name:ident($int:ty)),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $int);
+
+        impl $name {
+            /// The number after this one.
+            pub fn next(self) -> Self {
+                Self(self.0 + 1)
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
+}
+
+numbers! {
+    /// Position of an event in its run; the first is 1.
+    Seq(u64),
+    /// Counts the holders of a lease; a write under an older epoch is refused.
+    Epoch(u64),
+    /// An attempt of a step; the first is 1.
+    AttemptNo(u32),
+    /// An effect of a step, counted over all its attempts and its undo; the first is 1.
+    EffectNo(u32),
+    /// A question of a run.
+    AskId(u32),
+    /// A control in a run's inbox.
+    ControlId(i64),
+}
+
+/// Whether a text is a name of the runbook language: `[a-z][a-z0-9_]*`.
+pub fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_lowercase_words() {
+        for good in ["a", "orders", "keep_tail", "x9"] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in ["", "9a", "_a", "Orders", "keep-tail", "é"] {
+            assert!(!is_name(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! lifeboat executes failover and failback runbooks, durably.
+//!
+//! A runbook (YAML) becomes a plan, a plan becomes a run, and a run is a journal of events that
+//! any later process can take up. Read the modules in the order they stand here: each imports only
+//! those above it (`tests/layers.rs` holds the table).
+//!
+//! What is absent on purpose:
+//! - `plan`, `action` and `check` cannot look or send: they stand above the drivers.
+//! - `engine` cannot read a runbook: it runs sealed plans.
+//! - `view` cannot reach the engine, the store or a driver: it can ask, not change.
+//! - `driver` and `sandbox` cannot write events: they cannot claim that something happened.
+
+pub mod action;
+pub mod clock;
+pub mod diagnostic;
+pub mod driver;
+pub mod event;
+pub mod ids;
+pub mod model;
+pub mod plan;
+pub mod runbook;
+pub mod store;
+pub mod world;

@@ -1,0 +1,15 @@
+//! The nouns that everything shares: sites, resources, modes, impacts, the shapes of what a
+//! runbook may hold, and expressions. Plain data; knows nothing of steps, worlds or files.
+
+pub mod expr;
+mod impact;
+mod resource;
+mod shape;
+mod site;
+
+pub use impact::{Fact, Impact, Outputs, fact};
+pub use resource::{
+    Connection, DbEngine, DbIdentity, GroupIdentity, Kind, KindName, Password, RecordIdentity, Resource, Size,
+};
+pub use shape::{Field, Fields, Need, Shape, Ty};
+pub use site::{Direction, FromTo, Mode, Objectives, Place, Site};

@@ -1,0 +1,143 @@
+//! What every store promises.
+
+use crate::{
+    clock::{BootInstant, Timestamp},
+    event::{Control, Event, Posted, RunOutcome, Who},
+    ids::{ControlId, Epoch, LeaseKey, RunId, Seq},
+};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+/// Journals, leases and inboxes of one realm. Async because remote stores are.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Takes the lease of a key, if nobody alive holds it. A holder known to be dead loses it at
+    /// once, a silent one when its time is over.
+    async fn claim(&self, key: &LeaseKey, who: &Who) -> Result<Claim, StoreError>;
+    /// Says that the holder lives. Gives the new end of its lease.
+    async fn renew(&self, fence: &Fence) -> Result<BootInstant, StoreError>;
+    /// Gives the lease back.
+    async fn release(&self, fence: Fence) -> Result<(), StoreError>;
+    /// Adds events right after `after`, all or none, and returns when they are durable. The first
+    /// append of a run (`after` 0) creates it. Conflict: somebody else wrote; fenced: the lease is
+    /// another's.
+    async fn append(&self, fence: &Fence, run: &RunId, after: Seq, batch: &[Event]) -> Result<Head, StoreError>;
+    /// The events from `from` on, in order; verifies chain and order from the first one.
+    async fn read(&self, run: &RunId, from: Seq) -> Result<Vec<Event>, StoreError>;
+    /// The heads of all runs, newest first; of one key, or of all.
+    async fn runs(&self, key: Option<&LeaseKey>) -> Result<Vec<RunHead>, StoreError>;
+    /// Who holds a key now, be it alive or not; none where nobody does.
+    async fn holder(&self, key: &LeaseKey) -> Result<Option<Holder>, StoreError>;
+    /// Puts a control into a run's inbox. Anyone may.
+    async fn post(&self, run: &RunId, control: &Control, by: &Who, at: Timestamp) -> Result<ControlId, StoreError>;
+    /// The controls after one, in order.
+    async fn inbox(&self, run: &RunId, after: ControlId) -> Result<Vec<Posted>, StoreError>;
+}
+
+/// What became of a claim.
+#[derive(Debug)]
+pub enum Claim {
+    /// The lease is ours.
+    Held(Fence),
+    /// It is another's.
+    Busy(Holder),
+}
+
+/// A lease that is ours: the epoch under which we write, until it is renewed or another's.
+#[derive(Debug)]
+pub struct Fence {
+    /// What it excludes others from.
+    pub key: LeaseKey,
+    /// Above every epoch before it.
+    pub epoch: Epoch,
+    /// Its end; nothing may be sent after it.
+    pub deadline: BootInstant,
+    /// What keeps the lease alive while it is not dropped (a kernel lock on the local store).
+    pub alive: Option<Box<dyn Send + Sync + std::fmt::Debug>>,
+}
+
+/// Who holds a lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The process.
+    pub who: Who,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it last said that it lives.
+    pub renewed: Timestamp,
+    /// It is known to be alive (its kernel lock is held), not just not known to be dead.
+    pub alive: bool,
+}
+
+/// The end of a journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The last event's place.
+    pub seq: Seq,
+    /// The hash of the chain up to it.
+    pub hash: [u8; 32],
+}
+
+/// What is known of a run without reading it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RunHead {
+    /// The run.
+    pub id: RunId,
+    /// Its lease key.
+    pub key: LeaseKey,
+    /// When it began.
+    pub started: Timestamp,
+    /// Its last event's place.
+    pub seq: Seq,
+    /// How it ended; none: it did not. A cache of the last event.
+    pub outcome: Option<RunOutcome>,
+}
+
+/// Whether an append that failed was applied all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It surely was not.
+    No,
+    /// Nobody knows: read the head again.
+    Unknown,
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The run does not end where the append was to begin.
+    #[error("somebody else wrote into the run")]
+    Conflict,
+    /// The lease is another's.
+    #[error("the lease is held by {0}")]
+    Fenced(String),
+    /// There is no such run.
+    #[error("there is no run {0}")]
+    NoSuchRun(String),
+    /// The store cannot be used now.
+    #[error("the journal cannot be used: {why}")]
+    Outage {
+        /// Whether the append was applied all the same.
+        applied: Applied,
+        /// Why.
+        why: String,
+    },
+    /// What is stored is not what was stored.
+    #[error("the journal of run {run} is damaged at event {seq}: {why}")]
+    Damaged {
+        /// The run.
+        run: RunId,
+        /// The first event that is wrong.
+        seq: Seq,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A newer lifeboat wrote it.
+    #[error("the journal has format {found}; this lifeboat reads up to {known}")]
+    Newer {
+        /// Its format.
+        found: u32,
+        /// The newest one known here.
+        known: u32,
+    },
+}

@@ -1,0 +1,30 @@
+//! The permit: what a driver needs before it sends.
+
+use crate::clock::BootInstant;
+
+/// Proof that the intent of one effect is durable, and until when its holder may send it.
+///
+/// Its constructor is called in `store` alone (`tests/layers.rs` sees to it), by
+/// `Journal::intend` after the commit, so that "intent before effect" is a type and not a habit.
+/// It can be used once: [`crate::driver::Act::send`] takes it by value.
+#[derive(Debug)]
+pub struct Permit {
+    token: String,
+    deadline: BootInstant,
+}
+
+impl Permit {
+    /// For `store` alone: after the intent is durable.
+    pub fn mint(token: String, deadline: BootInstant) -> Self {
+        Self { token, deadline }
+    }
+    /// What makes the effect recognisable where the provider takes a token: the same for every send
+    /// of one intent, different between intents.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+    /// The lease may be another's after this instant: nothing may be sent then.
+    pub fn deadline(&self) -> BootInstant {
+        self.deadline
+    }
+}

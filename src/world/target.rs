@@ -1,0 +1,200 @@
+//! What can be looked at, what was seen, and a set of such sights.
+
+use super::{asg, dns, probe, rds};
+use crate::{
+    clock::Timestamp,
+    ids::{Account, Region, SiteName},
+    model::Site,
+};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt};
+
+/// One thing to look at, and from where. The key of everything that is seen: orders a world,
+/// groups the poller's looks, carries the plan's overlay.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Target {
+    /// The site it belongs to; [`Target::global`] for what belongs to none.
+    pub site: SiteName,
+    /// The Region that is asked.
+    pub region: Region,
+    /// The account that is asked, where it is not the caller's own.
+    pub account: Option<Account>,
+    /// The thing.
+    pub what: What,
+}
+
+/// The kinds of things that can be looked at. Closed: every driver answers each of them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// A database instance, by identifier. Seen: `Db` or `Absent`.
+    Db(String),
+    /// The instances that were renamed away from that identifier by `retire` (they carry the tag
+    /// [`rds::TAG_RETIRED_FROM`]), newest first. Seen: `Dbs`, empty where there is none.
+    Retired(String),
+    /// A parameter group, by name. Seen: `Parameters` or `Absent`.
+    Parameters(String),
+    /// The replication lag that the replica's Region reports for that instance. Seen: `Lag`.
+    Lag(String),
+    /// The replication lag that the source reports for its replicas' slots (PostgreSQL only),
+    /// by the source's identifier. Seen: `Lag`.
+    SlotLag(String),
+    /// Where in its log an instance stands, asked over a database connection. Seen: `Position`.
+    Position(String),
+    /// Whether a row written by [`rds::Call::WriteMarker`] is readable there: instance, marker.
+    /// Seen: `Answer`.
+    Marker(String, String),
+    /// Whether an instance accepts network connections. Seen: `Answer` (`ok` = it does).
+    Connect(String),
+    /// A database snapshot, by name. Seen: `Snapshot` or `Absent`.
+    Snapshot(String),
+    /// A group of servers, by name. Seen: `Group` or `Absent`.
+    Group(String),
+    /// The record sets of a hosted zone. Seen: `Records`.
+    Records(String),
+    /// A submitted DNS change, by its id. Seen: `Change`.
+    Change(String),
+    /// What an HTTP probe finds. Seen: `Answer`.
+    Http(probe::Http),
+    /// What the zone's own name servers answer, then resolvers. Seen: `Answer`.
+    Dns(probe::Dns),
+    /// What SQL checks find. Seen: `Answer`.
+    Sql(probe::Sql),
+    /// How a read-only command ends. Seen: `Answer` (`ok` = exit 0).
+    Command(probe::Command),
+    /// Whether the site's Region answers reads at all. Seen: `Answer`.
+    Site,
+}
+
+impl Target {
+    /// A thing of a site, asked in the site's Region.
+    pub fn at(site: &Site, what: What) -> Self {
+        Self { site: site.name.clone(), region: site.region.clone(), account: site.account.clone(), what }
+    }
+    /// A thing that belongs to no site.
+    pub fn global(what: What) -> Self {
+        Self { site: SiteName::new(Self::GLOBAL), region: Region::new(Self::GLOBAL), account: None, what }
+    }
+    /// The site's and Region's name of what belongs to none; no runbook may call a site so.
+    pub const GLOBAL: &'static str = "global";
+}
+
+/// `orders at oregon`, `zone Z0EXAMPLE`.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.what {
+            What::Db(id) => write!(f, "database {id}")?,
+            What::Retired(id) => write!(f, "databases retired from {id}")?,
+            What::Parameters(name) => write!(f, "parameter group {name}")?,
+            What::Lag(id) => write!(f, "replication lag of {id}")?,
+            What::SlotLag(id) => write!(f, "slot lag of {id}")?,
+            What::Position(id) => write!(f, "log position of {id}")?,
+            What::Marker(id, marker) => write!(f, "marker {marker} in {id}")?,
+            What::Connect(id) => write!(f, "connections to {id}")?,
+            What::Snapshot(name) => write!(f, "snapshot {name}")?,
+            What::Group(name) => write!(f, "group {name}")?,
+            What::Records(zone) => write!(f, "zone {zone}")?,
+            What::Change(id) => write!(f, "DNS change {id}")?,
+            What::Http(probe) => write!(f, "{}", probe.url)?,
+            What::Dns(query) => write!(f, "{} {}", query.record_type, query.name)?,
+            What::Sql(probe) => write!(f, "SQL checks in {}", probe.identifier)?,
+            What::Command(command) => write!(f, "`{}`", command.argv.join(" "))?,
+            What::Site => write!(f, "Region {}", self.region)?,
+        }
+        if self.site.as_str() == Self::GLOBAL { Ok(()) } else { write!(f, " at {}", self.site) }
+    }
+}
+
+/// What was seen of a target, and when. Never changed, only replaced.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sight {
+    /// The thing looked at.
+    pub target: Target,
+    /// When the look was answered.
+    pub at: Timestamp,
+    /// What was seen.
+    pub seen: Seen,
+}
+
+/// What a look gives.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    /// It was looked for and is not there.
+    Absent,
+    /// It could not be looked at.
+    Unknown {
+        /// Why, a fragment that reads after "unknown: ".
+        why: String,
+    },
+    /// A database instance.
+    Db(rds::Db),
+    /// Database instances.
+    Dbs(Vec<rds::Db>),
+    /// A parameter group.
+    Parameters(rds::Parameters),
+    /// Samples of replication lag.
+    Lag(rds::Lag),
+    /// A position in a database's log.
+    Position(rds::Position),
+    /// A database snapshot.
+    Snapshot(rds::Snapshot),
+    /// A group of servers.
+    Group(asg::Group),
+    /// The record sets of a zone.
+    Records(dns::Records),
+    /// A submitted DNS change.
+    Change(dns::ChangeStatus),
+    /// The answer of a probe.
+    Answer(probe::Answer),
+}
+
+/// A set of sights: what was seen last of each target, or what a plan expects to be seen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct World(BTreeMap<Target, Sight>);
+
+impl World {
+    /// A world of these sights; of two of one target the later counts.
+    pub fn of(sights: impl IntoIterator<Item = Sight>) -> Self {
+        let mut world = Self::default();
+        sights.into_iter().for_each(|s| world.put(s));
+        world
+    }
+    /// Takes in a sight, unless a later one of its target is there.
+    pub fn put(&mut self, sight: Sight) {
+        let newer = self.0.get(&sight.target).is_some_and(|old| old.at > sight.at);
+        if !newer {
+            self.0.insert(sight.target.clone(), sight);
+        }
+    }
+    /// The sight of a target; `None`: nobody looked.
+    pub fn sight(&self, target: &Target) -> Option<&Sight> {
+        self.0.get(target)
+    }
+    /// What was seen of a target; `None`: nobody looked.
+    pub fn seen(&self, target: &Target) -> Option<&Seen> {
+        self.0.get(target).map(|s| &s.seen)
+    }
+    /// Changes what is seen of a target, if anything is; for predictions.
+    pub fn change(&mut self, target: &Target, with: impl FnOnce(&mut Seen)) {
+        if let Some(sight) = self.0.get_mut(target) {
+            with(&mut sight.seen);
+        }
+    }
+    /// Forgets a target, so that it is looked at anew.
+    pub fn forget(&mut self, target: &Target) {
+        self.0.remove(target);
+    }
+    /// All sights, in the order of their targets.
+    pub fn sights(&self) -> impl Iterator<Item = &Sight> {
+        self.0.values()
+    }
+
+    /// A database by its identifier; `None` where it is absent, unknown or nobody looked.
+    pub fn db(&self, target: &Target) -> Option<&rds::Db> {
+        match self.seen(target)? {
+            Seen::Db(db) => Some(db),
+            _ => None,
+        }
+    }
+}

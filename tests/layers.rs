@@ -1,0 +1,113 @@
+//! Probe: keep the crate's module imports acyclic. As `tests/layers.rs` it reads
+//! every `crate::…` path under src/ and fails on an import the table lacks.
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Each top-level module and the modules it may import. A row may name only
+/// rows above it, so the table itself has no cycle.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("ids", &[]),
+    ("clock", &[]),
+    ("diagnostic", &[]),
+    ("model", &["ids", "diagnostic"]),
+    ("world", &["ids", "clock", "model"]),
+    ("action", &["ids", "clock", "model", "world"]),
+    ("runbook", &["ids", "diagnostic", "model", "action"]),
+    ("syntax", &["ids", "diagnostic", "model", "action", "runbook"]),
+    ("check", &["ids", "diagnostic", "model", "action", "runbook"]),
+    ("plan", &["ids", "clock", "diagnostic", "model", "world", "action", "runbook", "check"]),
+    ("event", &["ids", "clock", "model", "world", "action", "plan"]),
+    ("store", &["ids", "clock", "world", "event"]),
+    ("driver", &["ids", "clock", "model", "world"]),
+    ("sandbox", &["ids", "clock", "model", "world", "runbook", "driver"]),
+    ("engine", &["ids", "clock", "model", "world", "action", "plan", "event", "store", "driver"]),
+    ("view", &["ids", "clock", "diagnostic", "model", "world", "plan", "event"]),
+];
+
+/// The top of the crate: the one module that may import anything.
+const TOP: &str = "cli";
+
+#[test]
+fn table_is_acyclic() {
+    for (row, (module, allowed)) in MAY_IMPORT.iter().enumerate() {
+        for name in *allowed {
+            let below = MAY_IMPORT[..row].iter().any(|(m, _)| m == name);
+            assert!(below, "{module} may not import {name}: it is not listed above it");
+        }
+    }
+}
+
+#[test]
+fn imports_follow_the_table() {
+    let src = std::env::var("LIFEBOAT_SRC")
+        .map(PathBuf::from)
+        .unwrap_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let table: BTreeMap<_, _> = MAY_IMPORT.iter().copied().collect();
+    let mut wrong = vec![];
+    for path in rust_files(&src) {
+        let rel = path.strip_prefix(&src).unwrap();
+        let module = rel.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
+        if [TOP, "main", "lib"].contains(&module) {
+            continue;
+        }
+        let Some(allowed) = table.get(module) else {
+            wrong.push(format!("{}: module {module} is not in the table", rel.display()));
+            continue;
+        };
+        for name in imports(&fs::read_to_string(&path).unwrap()) {
+            if name != module && !allowed.contains(&name.as_str()) {
+                wrong.push(format!("{}: {module} -> {name}", rel.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports the table does not allow:\n  {}", wrong.join("\n  "));
+}
+
+fn rust_files(dir: &Path) -> Vec<PathBuf> {
+    let mut files = vec![];
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The names right after `crate::`, in paths and in `use crate::{a, b::c}`.
+fn imports(text: &str) -> Vec<String> {
+    let code: String =
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(|line| [line, "\n"]).collect();
+    let mut names = vec![];
+    for (at, prefix) in code.match_indices("crate::") {
+        let rest = code[at + prefix.len()..].trim_start();
+        let Some(group) = rest.strip_prefix('{') else {
+            names.push(head(rest));
+            continue;
+        };
+        let (mut depth, mut item) = (0, String::new());
+        for c in group.chars() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => names.push(head(&std::mem::take(&mut item))),
+                _ if depth == 0 => item.push(c),
+                _ => (),
+            }
+        }
+        names.push(head(&item));
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+fn head(path: &str) -> String {
+    path.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
