@@ -101,7 +101,7 @@ pub enum Next {
         /// What to send.
         effect: Box<Effect>,
         /// The same in words.
-        change: Change,
+        change: Box<Change>,
     },
     /// Nothing yet: something moves already, or must hold for a while.
     Wait {
@@ -152,7 +152,7 @@ impl Next {
             after: after.value,
             impact: effect.impact(),
         };
-        Self::Send { effect: Box::new(effect), change }
+        Self::Send { effect: Box::new(effect), change: Box::new(change) }
     }
     /// Wait for something that moves.
     pub fn wait(on: impl IntoIterator<Item = Target>, why: impl Into<String>) -> Self {
@@ -174,7 +174,9 @@ impl Next {
                 Self::Send { .. } => send = send.or(Some(item)),
                 Self::Wait { on, why, until, holds } => waits = Some(join_waits(waits, (on, why, until, holds))),
                 Self::Done { outputs: more, facts: seen } => {
-                    more.into_iter().for_each(|(name, value)| worst(&mut outputs, name, value));
+                    for (name, value) in more {
+                        worst(&mut outputs, name, value);
+                    }
                     facts.extend(seen);
                 }
             }
