@@ -15,6 +15,7 @@ pub mod check;
 pub mod clock;
 pub mod diagnostic;
 pub mod driver;
+pub mod engine;
 pub mod event;
 pub mod ids;
 pub mod model;

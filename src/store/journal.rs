@@ -5,7 +5,7 @@ use crate::{
     clock::{BootClock, BootInstant},
     event::{Event, EventKind},
     ids::{Epoch, RunId, Seq},
-    world::permit::Permit,
+    world::{Class, permit::Permit},
 };
 use std::sync::Arc;
 
@@ -51,6 +51,10 @@ impl Journal {
         };
         self.head = head.seq;
         let intents = batch.iter().filter_map(|event| match &event.kind {
+            // A receiver that knows repeats by a token must see one token however often we send.
+            EventKind::EffectIntended { step, call, .. } if call.class() == Class::Token => {
+                Some(format!("{}-{step}", self.run))
+            }
             EventKind::EffectIntended { step, effect, .. } => Some(format!("{}-{step}-{effect}", self.run)),
             _ => None,
         });
