@@ -73,28 +73,28 @@ pub(super) fn consent(cx: &Cx<'_>, turn: &mut Turn) -> bool {
     if steps.is_empty() || cx.state.past_return() {
         return true;
     }
-    match cx.state.asks.values().find(|a| a.question == Question::Consent) {
-        Some(ask) => match ask.answer {
+    if let Some(ask) = cx.state.asks.values().find(|a| a.question == Question::Consent) {
+        match ask.answer {
             Some(true) => true,
             Some(false) => {
                 turn.push(EventKind::UndoBegun { why: "no consent to what cannot be undone".into(), holds_only: true });
                 false
             }
             None => false,
-        },
-        None => {
-            let facts = steps.iter().flat_map(|s| {
-                s.prediction.effects.iter().map(|e| {
-                    fact(s.id.as_str(), format!("{}: {} -> {}", e.change.what, e.change.before, e.change.after))
-                })
-            });
-            let loss = cx.state.plan.loss_now.map(|l| fact("an emergency would lose", format!("at most {l}")));
-            let names: Vec<_> = steps.iter().map(|s| s.id.as_str()).collect();
-            let message = format!("This run cannot be undone from here on: {}. Start it?", names.join(", "));
-            let facts = facts.chain(loss).collect();
-            turn.push(asked(cx.state, None, Question::Consent, message, facts));
-            false
         }
+    } else {
+        let facts = steps.iter().flat_map(|s| {
+            s.prediction
+                .effects
+                .iter()
+                .map(|e| fact(s.id.as_str(), format!("{}: {} -> {}", e.change.what, e.change.before, e.change.after)))
+        });
+        let loss = cx.state.plan.loss_now.map(|l| fact("an emergency would lose", format!("at most {l}")));
+        let names: Vec<_> = steps.iter().map(|s| s.id.as_str()).collect();
+        let message = format!("This run cannot be undone from here on: {}. Start it?", names.join(", "));
+        let facts = facts.chain(loss).collect();
+        turn.push(asked(cx.state, None, Question::Consent, message, facts));
+        false
     }
 }
 

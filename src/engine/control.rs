@@ -1,6 +1,9 @@
 //! What people ask of a run, and what becomes of it. Pure.
 
-use super::state::{Phase, RunState, StepState};
+use super::{
+    state::{Phase, RunState},
+    step_run::StepState,
+};
 use crate::{
     clock::Timestamp,
     event::{Answered, AnsweredBy, Control, EventKind, PauseReason, Posted, RunOutcome, SkipReason, Verdict},

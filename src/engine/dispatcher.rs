@@ -4,7 +4,8 @@ use super::{
     control,
     decide::{Cx, Live, decide},
     poller::{Poller, glance},
-    state::{EffectStatus, Mismatch, RunState, StepState},
+    state::{Mismatch, RunState},
+    step_run::{EffectStatus, StepState},
     steps,
     wanted::wanted,
 };

@@ -3,7 +3,8 @@
 use super::{
     decide::{Cx, Turn},
     measure,
-    state::{EffectRun, EffectStatus, RunState, StepState},
+    state::RunState,
+    step_run::{EffectRun, EffectStatus, StepState},
 };
 use crate::{
     event::{EventKind, How, Obligation, ObligationKind, RunOutcome},

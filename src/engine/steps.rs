@@ -4,7 +4,8 @@ use super::{
     asks,
     decide::{Cx, Turn},
     holds,
-    state::{EffectRun, EffectStatus, Phase, StepRun, StepState},
+    state::Phase,
+    step_run::{EffectRun, EffectStatus, StepRun, StepState},
 };
 use crate::{
     action::{Inputs, Next, Question, StepCx, writers},
@@ -103,7 +104,7 @@ fn attempt(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Turn) {
             });
         }
         Some(Err(why)) => {
-            fail(cx, step, why, Some("mend the runbook and start a new run, or skip the step".into()), turn)
+            fail(cx, step, why, Some("mend the runbook and start a new run, or skip the step".into()), turn);
         }
         None => {}
     }

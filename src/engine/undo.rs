@@ -2,7 +2,7 @@
 
 use super::{
     decide::{Cx, Turn},
-    state::{EffectRun, StepState},
+    step_run::{EffectRun, StepState},
     steps,
 };
 use crate::{

@@ -3,7 +3,8 @@
 
 use super::{
     decide::{Cx, Live},
-    state::{EffectStatus, Phase, RunState, StepState},
+    state::{Phase, RunState},
+    step_run::{EffectStatus, StepState},
     steps,
 };
 use crate::{
