@@ -245,14 +245,14 @@ impl Dispatcher {
 
     /// What a fact makes stale is looked at anew.
     fn forget(&mut self, state: &RunState, event: &Event) {
-        let step = match &event.kind {
-            EventKind::AttemptStarted { step, .. }
-            | EventKind::EffectApplied { step, .. }
-            | EventKind::EffectInDoubt { step, .. }
-            | EventKind::EffectSettled { step, .. }
-            | EventKind::EffectRefused { step, .. }
-            | EventKind::StepRetried { step, .. } => step,
-            _ => return,
+        let (EventKind::AttemptStarted { step, .. }
+        | EventKind::EffectApplied { step, .. }
+        | EventKind::EffectInDoubt { step, .. }
+        | EventKind::EffectSettled { step, .. }
+        | EventKind::EffectRefused { step, .. }
+        | EventKind::StepRetried { step, .. }) = &event.kind
+        else {
+            return;
         };
         let Some((plan, run)) = state.step(step) else { return };
         let cx = Cx { state, world: &self.world, now: event.at, live: self.live };
@@ -348,7 +348,9 @@ impl Dispatcher {
             Input::Seen(id, sights) => {
                 let fresh = self.poller.landed(id, sights);
                 self.tell(|| Notice::Seen(fresh.clone()));
-                fresh.into_iter().for_each(|s| self.world.put(s));
+                for sight in fresh {
+                    self.world.put(sight);
+                }
             }
             Input::Sent(step, effect, result) => {
                 self.flying.remove(&(step.clone(), effect));

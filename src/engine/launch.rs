@@ -11,7 +11,6 @@ use crate::{
     ids::{Digest, RunId, Seq},
     plan::Plan,
 };
-use sha2::{Digest as _, Sha256};
 
 /// What a new run begins with.
 #[derive(Clone, Debug)]
@@ -89,5 +88,5 @@ fn check_seal(events: &[Event], state: &RunState) -> Result<(), EngineError> {
 
 fn digest(plan: &Plan) -> Digest {
     let text = serde_json::to_vec(plan).expect("a plan is plain data");
-    Digest::new(Sha256::digest(&text).iter().map(|b| format!("{b:02x}")).collect::<String>())
+    Digest::of(&text)
 }

@@ -113,13 +113,8 @@ fn predict_rds(call: &rds::Call, target: &Target, w: &mut World, now: Timestamp)
             Span::mins(8)
         }
         R::CreateSnapshot { name, resource_id, .. } => {
-            let seen = Seen::Snapshot(rds::Snapshot {
-                name: name.clone(),
-                of: resource_id.clone(),
-                complete: true,
-                taken: now,
-            });
-            w.put(Sight { target: target.clone(), at: now, seen });
+            let taken = rds::Snapshot { name: name.clone(), of: resource_id.clone(), complete: true, taken: now };
+            w.put(Sight { target: target.clone(), at: now, seen: Seen::Snapshot(taken) });
             Span::mins(10)
         }
         R::CreateReplica(new) => {
