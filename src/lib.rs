@@ -22,4 +22,5 @@ pub mod model;
 pub mod plan;
 pub mod runbook;
 pub mod store;
+pub mod syntax;
 pub mod world;
