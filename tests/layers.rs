@@ -24,7 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("driver", &["ids", "clock", "model", "world"]),
     ("sandbox", &["ids", "clock", "model", "world", "runbook", "driver"]),
     ("engine", &["ids", "clock", "model", "world", "action", "plan", "event", "store", "driver"]),
-    ("view", &["ids", "clock", "diagnostic", "model", "world", "plan", "event"]),
+    ("view", &["ids", "clock", "diagnostic", "model", "world", "action", "runbook", "plan", "event"]),
 ];
 
 /// The top of the crate: the one module that may import anything.
