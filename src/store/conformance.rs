@@ -253,7 +253,7 @@ async fn controls_arrive_in_order_whoever_posts_them(bench: &dyn Bench) {
         let posted = Posted { id, at: Timestamp(50), by: who(3), control: control.clone() };
         // Until it is taken it is told again.
         for _ in 0..2 {
-            assert_eq!(inbox(seen).await, [posted.clone()]);
+            assert_eq!(inbox(seen).await, std::slice::from_ref(&posted));
         }
         seen = id;
         assert_eq!(inbox(seen).await, []);

@@ -1,6 +1,6 @@
 //! Events and the heads of runs in the file.
 
-use super::{Failure, Open, commit, lease, stored};
+use super::{Failure, Open, commit, count, lease, stored};
 use crate::{
     clock::Timestamp,
     event::{Event, RunOutcome},
@@ -22,7 +22,7 @@ pub(super) struct At {
 
 /// The lease and the run as an append finds them.
 struct Before {
-    epoch: u64,
+    epoch: Epoch,
     held: bool,
     /// The run that the lease was last used for.
     lease_run: Option<String>,
@@ -37,19 +37,18 @@ pub(super) fn append(open: &mut Open<'_>, at: &At, batch: &[Event]) -> Result<He
     let links = chain::links(&at.run, &end, batch)?;
     let (Some(first), Some(last)) = (batch.first(), links.last()) else { return Ok(end) };
     if at.after == Seq(0) {
-        tx.prepare_cached(
-            "INSERT INTO run(id, lease_key, runbook, started_at, head_seq, head_hash) VALUES(?, ?, ?, ?, 0, ?)",
-        )?
-        .execute(params![at.run.as_str(), at.key.as_str(), chain::runbook(batch), first.at.0, START.hash])?;
+        let sql = "INSERT INTO run(id, lease_key, runbook, started_at, head_seq, head_hash) VALUES(?, ?, ?, ?, 0, ?)";
+        let columns = params![at.run.as_str(), at.key.as_str(), chain::runbook(batch), first.at.0, START.hash];
+        tx.prepare_cached(sql)?.execute(columns)?;
     }
     let mut insert =
         tx.prepare_cached("INSERT INTO event(run, seq, epoch, at, body, hash) VALUES(?, ?, ?, ?, ?, ?)")?;
     for link in &links {
-        let numbers = (stored(link.seq.0), stored(link.epoch.0), link.at.0);
-        insert.execute(params![at.run.as_str(), numbers.0, numbers.1, numbers.2, link.body, link.hash])?;
+        let (seq, epoch) = (stored(link.seq.0), stored(link.epoch.0));
+        insert.execute(params![at.run.as_str(), seq, epoch, link.at.0, link.body, link.hash])?;
     }
     drop(insert);
-    let outcome = chain::outcome(batch).map(|outcome| outcome_text(&outcome));
+    let outcome = chain::outcome(batch).map(outcome_text);
     tx.prepare_cached("UPDATE run SET head_seq = ?, head_hash = ?, outcome = ? WHERE id = ?")?.execute(params![
         stored(last.seq.0),
         last.hash,
@@ -71,21 +70,14 @@ fn expect(tx: &Connection, at: &At) -> Result<(Head, Option<String>), Failure> {
         .prepare_cached(sql)?
         .query_row([at.key.as_str(), at.run.as_str()], |row| {
             let key: Option<String> = row.get(3)?;
-            let head = key.map(|key| {
-                Ok::<_, rusqlite::Error>((
-                    key,
-                    Head { seq: Seq(row.get::<_, i64>(4)?.cast_unsigned()), hash: row.get(5)? },
-                ))
-            });
-            Ok(Before {
-                epoch: row.get::<_, i64>(0)?.cast_unsigned(),
-                held: row.get(1)?,
-                lease_run: row.get(2)?,
-                head: head.transpose()?,
-            })
+            let head = match key {
+                Some(key) => Some((key, head(row, 4)?)),
+                None => None,
+            };
+            Ok(Before { epoch: Epoch(count(row, 0)?), held: row.get(1)?, lease_run: row.get(2)?, head })
         })
         .optional()?;
-    let Some(before) = before.filter(|b| b.held && b.epoch == at.epoch.0) else {
+    let Some(before) = before.filter(|b| b.held && b.epoch == at.epoch) else {
         return Err(lease::fenced(tx, &at.key)?.into());
     };
     let end = match before.head {
@@ -97,15 +89,18 @@ fn expect(tx: &Connection, at: &At) -> Result<(Head, Option<String>), Failure> {
     if end.seq == at.after { Ok((end, before.lease_run)) } else { Err(StoreError::Conflict.into()) }
 }
 
+/// A run's end: its place, and in the column after that its hash.
+fn head(row: &Row<'_>, column: usize) -> rusqlite::Result<Head> {
+    Ok(Head { seq: Seq(count(row, column)?), hash: row.get(column + 1)? })
+}
+
 /// The events of a run from `from` on; all of them are verified.
 pub(super) fn read(open: &mut Open<'_>, run: &RunId, from: Seq) -> Result<Vec<Event>, Failure> {
     // Head and events of one moment.
     let tx = open.conn.transaction_with_behavior(TransactionBehavior::Deferred)?;
     let head = tx
         .prepare_cached("SELECT head_seq, head_hash FROM run WHERE id = ?")?
-        .query_row([run.as_str()], |row| {
-            Ok(Head { seq: Seq(row.get::<_, i64>(0)?.cast_unsigned()), hash: row.get(1)? })
-        })
+        .query_row([run.as_str()], |row| head(row, 0))
         .optional()?
         .ok_or_else(|| StoreError::NoSuchRun(run.to_string()))?;
     let mut chain = Verifier::new(run.clone());
@@ -139,8 +134,8 @@ fn next(rows: &mut rusqlite::Rows<'_>, chain: &Verifier) -> Result<Option<Link>,
 
 fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
     Ok(Link {
-        seq: Seq(row.get::<_, i64>(0)?.cast_unsigned()),
-        epoch: Epoch(row.get::<_, i64>(1)?.cast_unsigned()),
+        seq: Seq(count(row, 0)?),
+        epoch: Epoch(count(row, 1)?),
         at: Timestamp(row.get(2)?),
         body: row.get(3)?,
         hash: row.get(4)?,
@@ -158,7 +153,7 @@ pub(super) fn runs(open: &mut Open<'_>, key: Option<&LeaseKey>) -> Result<Vec<Ru
             key: LeaseKey(row.get(1)?),
             runbook: row.get(2)?,
             started: Timestamp(row.get(3)?),
-            seq: Seq(row.get::<_, i64>(4)?.cast_unsigned()),
+            seq: Seq(count(row, 4)?),
             outcome: row.get::<_, Option<String>>(5)?.and_then(|text| outcome_of(&text)),
         })
     })?;
@@ -166,7 +161,7 @@ pub(super) fn runs(open: &mut Open<'_>, key: Option<&LeaseKey>) -> Result<Vec<Ru
 }
 
 /// An outcome as its word.
-fn outcome_text(outcome: &RunOutcome) -> String {
+fn outcome_text(outcome: RunOutcome) -> String {
     match serde_json::to_value(outcome) {
         Ok(serde_json::Value::String(word)) => word,
         _ => unreachable!("an outcome is stored as a word"),

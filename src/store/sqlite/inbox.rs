@@ -1,6 +1,6 @@
 //! The inbox of a run, and the cache of past durations.
 
-use super::{Failure, Open, commit, stored};
+use super::{Failure, Open, commit, count, stored};
 use crate::{
     clock::{Span, Timestamp},
     event::{Control, Posted, Who},
@@ -123,9 +123,7 @@ pub(super) fn note_took(
 pub(super) fn past_durations(open: &mut Open<'_>, call: &str, region: &Region) -> Result<Vec<Span>, Failure> {
     let mut statement =
         open.conn.prepare_cached("SELECT ms FROM took WHERE call = ? AND region = ? ORDER BY rowid DESC LIMIT ?")?;
-    let spans = statement.query_map(params![call, region.as_str(), DURATIONS_KEPT], |row| {
-        Ok(Span(row.get::<_, i64>(0)?.cast_unsigned()))
-    })?;
+    let spans = statement.query_map(params![call, region.as_str(), DURATIONS_KEPT], |row| Ok(Span(count(row, 0)?)))?;
     Ok(spans.collect::<Result<_, _>>()?)
 }
 

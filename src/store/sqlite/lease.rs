@@ -7,7 +7,7 @@
 //! holder whose lock file was deleted under it is refused at its next append.
 
 use super::{
-    Failure, Open, commit,
+    Failure, Open, commit, count,
     place::{Place, lock_file},
     stored,
 };
@@ -77,10 +77,11 @@ fn claim_once(open: &mut Open<'_>, key: &LeaseKey, who: &Who) -> Result<Option<C
                  epoch = epoch + 1, run = NULL, holder = excluded.holder, renewed_at = excluded.renewed_at,
                  ttl_ms = excluded.ttl_ms
                RETURNING epoch";
-    let epoch: i64 =
-        tx.prepare_cached(sql)?.query_row(params![key.as_str(), holder, now.0, stored(LEASE.0)], |row| row.get(0))?;
+    let epoch = Epoch(
+        tx.prepare_cached(sql)?
+            .query_row(params![key.as_str(), holder, now.0, stored(LEASE.0)], |row| count(row, 0))?,
+    );
     commit(tx)?;
-    let epoch = Epoch(epoch.cast_unsigned());
     Ok(Some(Claim::Held(Fence { key: key.clone(), epoch, deadline, alive: Some(Box::new(lock)) })))
 }
 

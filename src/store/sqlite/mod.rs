@@ -27,7 +27,7 @@ use async_trait::async_trait;
 use inbox::Watch;
 use open::Access;
 use place::Place;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -206,6 +206,11 @@ fn sync_log(conn: &Connection) -> Result<(), Failure> {
 /// As SQLite keeps numbers. Ours are counters and never get there.
 fn stored(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// The number that `stored` wrote.
+fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(column)?.cast_unsigned())
 }
 
 #[async_trait]

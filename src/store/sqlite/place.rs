@@ -41,9 +41,9 @@ impl Place {
     }
     /// Held while a process holds the lease of a key. Keys are any text, so their hash names them.
     pub(super) fn lease_lock(&self, key: &LeaseKey) -> PathBuf {
-        let hash = Sha256::digest(key.as_str());
-        let name: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        self.locks().join(format!("{}-{name}.lock", self.realm))
+        let hash: [u8; 32] = Sha256::digest(key.as_str()).into();
+        let name = u64::from_be_bytes(*hash.first_chunk().expect("32 bytes have 8"));
+        self.locks().join(format!("{}-{name:016x}.lock", self.realm))
     }
     fn locks(&self) -> PathBuf {
         self.home.join("locks")

@@ -322,7 +322,8 @@ fn spawn(disk: &OnDisk, pid: u32) -> Child {
 /// The line in which a process tells what came of its claim.
 fn word(child: &mut Child) -> String {
     let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines().map(Result::unwrap);
-    lines.filter_map(|line| line.split_once("claim: ").map(|(_, word)| word.to_owned())).next().unwrap()
+    let mut words = lines.filter_map(|line| Some(line.split_once("claim: ")?.1.to_owned()));
+    words.next().unwrap()
 }
 
 /// Not a fact of its own, but the body of the processes that the tests below start: waits for a
