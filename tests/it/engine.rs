@@ -3,7 +3,7 @@
 use crate::cloud::Cloud;
 use lifeboat::{
     check,
-    clock::{BootClock, BootInstant, Clock, KernelBootClock, Span, Timestamp, TokioClock},
+    clock::{BootClock, Clock, KernelBootClock, Span, Timestamp, TokioClock},
     engine::{Deps, Doors, Ended, RunState, Start, Tempo, resume, start},
     event::{Event, Policy, Realm, RunOutcome, Who},
     ids::{LeaseKey, RunId, Seq, SiteName},
@@ -80,9 +80,8 @@ pub fn clock() -> Arc<dyn Clock> {
 }
 
 pub fn store(clock: &Arc<dyn Clock>) -> Arc<dyn Store> {
-    let _: BootInstant = KernelBootClock.boot();
     let clock = clock.clone();
-    Arc::new(MemoryStore::new(Clocks::new(Arc::new(KernelBootClock), move || clock.now())))
+    Arc::new(MemoryStore::new(Clocks { now: Arc::new(move || clock.now()), boot: Arc::new(KernelBootClock) }))
 }
 
 pub async fn run(cloud: &Arc<Cloud>, clock: &Arc<dyn Clock>, store: &Arc<dyn Store>, plan: Plan) -> (Ended, RunState, Vec<Event>) {
