@@ -2,7 +2,7 @@
 
 use super::{
     state::{Phase, RunState},
-    step_run::StepState,
+    step_run::{EffectStatus, StepState},
 };
 use crate::{
     clock::Timestamp,
@@ -79,8 +79,14 @@ fn judge(state: &RunState, posted: &Posted) -> Result<Vec<EventKind>, String> {
             Err("it is past the point of no return: go on with `lifeboat resume`, or move back later with `lifeboat failback`".into())
         }
         Control::Undo => begin_undo(state, false, format!("undo asked by {}", posted.by.operator)),
+        Control::Abandon { .. } | Control::Supersede { .. } if sending(state) => Err("a call is under way: ask again in a moment".into()),
         Control::Abandon { .. } | Control::Supersede { .. } => Ok(vec![EventKind::RunFinished { outcome: RunOutcome::Abandoned }]),
     }
+}
+
+/// A call is under way in the process that holds the run, and alive.
+fn sending(state: &RunState) -> bool {
+    state.steps.values().flat_map(|s| s.effects.values()).any(|e| e.status == EffectStatus::Intended)
 }
 
 fn begin_undo(state: &RunState, holds_only: bool, why: String) -> Result<Vec<EventKind>, String> {

@@ -7,9 +7,10 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    event::{Event, EventKind, Obligation, Policy, Realm},
-    ids::{Digest, RunId, Seq},
+    event::{Control, Event, EventKind, Obligation, Policy, Posted, Realm, Who},
+    ids::{ControlId, Digest, RunId, Seq},
     plan::Plan,
+    store::Journal,
 };
 
 /// What a new run begins with.
@@ -75,6 +76,24 @@ pub async fn resume(deps: Deps, doors: Doors, policy: Policy) -> Result<(Ended, 
         dispatcher.commit(events).await?;
     }
     dispatcher.run().await
+}
+
+/// Ends a run that no process holds, as it stands: what it holds and owes stays in its record.
+pub async fn end(journal: Journal, who: &Who, control: Control, now: Timestamp) -> Result<RunState, EngineError> {
+    let run = journal.run().clone();
+    let stored = journal.store().read(&run, Seq(1)).await?;
+    let mut state = RunState::replay(&stored)?;
+    let mut journal = journal.at(state.head);
+    let posted = Posted { id: ControlId(0), at: now, by: who.clone(), control };
+    let mut batch = vec![];
+    for kind in control::receive(&state, &posted, now) {
+        let event = Event { run: run.clone(), seq: state.head.next(), epoch: journal.epoch(), at: now.max(state.last_at), kind };
+        state.apply(&event)?;
+        batch.push(event);
+    }
+    journal.append(&batch).await?;
+    journal.release().await?;
+    Ok(state)
 }
 
 /// The plan is the one that was sealed, or the run is not ours to go on with.

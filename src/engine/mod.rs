@@ -35,7 +35,7 @@ pub use asks::Ask;
 pub use control::receive;
 pub use decide::{Live, Turn, decide};
 pub use dispatcher::{Deps, Doors, Ended, EngineError, Signal, Tempo};
-pub use launch::{Start, resume, start};
+pub use launch::{Start, end, resume, start};
 pub use state::{Held, Mismatch, Phase, RunState};
 pub use step_run::{EffectRun, EffectStatus, StepRun, StepState};
 pub use wanted::{Wanted, wanted};

@@ -28,6 +28,10 @@ impl Journal {
     pub fn new(store: Arc<dyn Store>, boot: Arc<dyn BootClock>, fence: Fence, run: RunId, head: Seq) -> Self {
         Self { store, boot, fence, run, head }
     }
+    /// The same journal, known to end at `head`.
+    pub fn at(self, head: Seq) -> Self {
+        Self { head, ..self }
+    }
     /// The run.
     pub fn run(&self) -> &RunId {
         &self.run
