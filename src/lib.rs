@@ -20,4 +20,5 @@ pub mod model;
 pub mod plan;
 pub mod runbook;
 pub mod store;
+pub mod syntax;
 pub mod world;
