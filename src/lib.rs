@@ -11,6 +11,7 @@
 //! - `driver` and `sandbox` cannot write events: they cannot claim that something happened.
 
 pub mod action;
+pub mod check;
 pub mod clock;
 pub mod diagnostic;
 pub mod driver;
