@@ -9,7 +9,7 @@ use crate::{
     diagnostic::Path,
     ids::{ResourceName, SiteName},
     model::{Direction, Impact, Mode, Place, expr},
-    runbook::{FailurePolicy, OnTimeout, RunWord, Runbook, SITE_ANSWERS, Spec, Step},
+    runbook::{FailurePolicy, OnTimeout, RunWord, Runbook, Spec, Step},
 };
 use serde_json::{Map, Value, json};
 
@@ -197,21 +197,15 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// How long a step may take: its own limit, its action's, or its slowest probe's. None for a
-    /// question, which is people's time.
+    /// How long a step may take: its own limit or its action's. No time for a question: that is
+    /// people's.
     pub(super) fn limit(&self, step: usize) -> Span {
         let spec = self.spec(step);
         if self.does(step, action::CONFIRM.name) {
             return Span::ZERO;
         }
-        self.span(spec.timeout.as_deref()).unwrap_or_else(|| {
-            let probe = |name: &crate::ids::ProbeName| match self.runbook.probes.get(name) {
-                Some(probe) => action::row(&probe.action).map(|row| row.timeout),
-                None => (name.as_str() == SITE_ANSWERS).then_some(PROBE_LIMIT),
-            };
-            let probes = || spec.verify.iter().filter_map(probe).max().unwrap_or(PROBE_LIMIT);
-            row(spec).map_or_else(probes, |row| row.timeout)
-        })
+        let own = self.span(spec.timeout.as_deref());
+        own.unwrap_or_else(|| row(spec).map_or(PROBE_LIMIT, |row| row.timeout))
     }
     /// How long a step usually takes, at most its limit.
     pub(super) fn usual(&self, step: usize) -> Span {
@@ -252,7 +246,7 @@ impl<'a> Case<'a> {
 }
 
 /// How long a step of probes alone may take, where nothing says so.
-const PROBE_LIMIT: Span = Span::mins(5);
+const PROBE_LIMIT: Span = Span::mins(3);
 
 /// What the language knows about a step's action; none for probes alone.
 pub(super) fn row(spec: &Spec) -> Option<&'static ActionRow> {

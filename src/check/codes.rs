@@ -15,7 +15,11 @@ pub const CODES: &[CodeRow] = &[
         "steps wait for each other",
         "These steps need one another in a circle, so none of them can ever start. A step without `needs` waits for every step above it in its list; give it `needs` of its own where that closes the circle.",
     ),
-    row("LB0402", "a need names no step", "`needs` names steps of the same list by their `id`. No list of this runbook has a step of that name."),
+    row(
+        "LB0402",
+        "a need names no step",
+        "`needs` names steps of the same list by their `id`. No list of this runbook has a step of that name.",
+    ),
     row(
         "LB0403",
         "a need names a step of another list",
@@ -32,7 +36,11 @@ pub const CODES: &[CodeRow] = &[
         "a condition always holds",
         "The `when` of this step holds in every run, so it decides nothing. Conditions read `parameters`, `mode`, `direction` and the outputs of earlier steps.",
     ),
-    row("LB0407", "a list is empty", "A failover or failback without steps moves nothing; it would end with success and leave production where it was."),
+    row(
+        "LB0407",
+        "a list is empty",
+        "A failover or failback without steps moves nothing; it would end with success and leave production where it was.",
+    ),
     row(
         "LB0408",
         "there is no way home",
@@ -51,12 +59,7 @@ pub const CODES: &[CodeRow] = &[
     row(
         "LB0412",
         "an output may be missing",
-        "The expression reads an output of a step that a mode, `only` or `when` can leave out, or whose failure stops nothing (best-effort, `on_failure: continue`). Say what holds then: `${steps.lag.loss | default('unknown')}`.",
-    ),
-    row(
-        "LB0413",
-        "an output is used of a step of another run",
-        "Outputs are known inside one run. A step of another list belongs to another run (or, seen from `finally`, may not have run), so its output can only be used with a `default(…)` in `finally`, and not at all elsewhere.",
+        "The expression reads an output of a step that a mode, `only` or `when` can leave out, or whose failure stops nothing (best-effort, `on_failure: continue`); or, in `finally`, of any step of the run, which may have ended before it. Say what holds then: `${steps.lag.loss | default('unknown')}`.",
     ),
     row(
         "LB0501",
@@ -103,13 +106,21 @@ pub const CODES: &[CodeRow] = &[
         "an undo would cross the point of no return",
         "Once an irreversible step has begun, a run goes only forward. `on_failure: undo`, `on_timeout: undo` and `hold.then: undo` are therefore allowed only on steps that are surely done before every irreversible step of their list (a question may also be the irreversible step's own). Say `pause` or `page`.",
     ),
-    row("LB0511", "an irreversible step has an `undo`", "What cannot be taken back has no undo. The way back is a failback."),
+    row(
+        "LB0511",
+        "an irreversible step has an `undo`",
+        "What cannot be taken back has no undo. The way back is a failback.",
+    ),
     row(
         "LB0512",
         "an undo that cannot work",
         "The action that should take this step back does not exist, or does not work on the kind of its resources.",
     ),
-    row("LB0513", "an undo that cannot be taken back", "Undoing must not pass the point of no return itself: its action is irreversible."),
+    row(
+        "LB0513",
+        "an undo that cannot be taken back",
+        "Undoing must not pass the point of no return itself: its action is irreversible.",
+    ),
     row(
         "LB0514",
         "`finally` holds a step that is not safe",
@@ -130,7 +141,11 @@ pub const CODES: &[CodeRow] = &[
         "a best-effort step without a limit",
         "Best effort means: tried within a time that was chosen for it, then let go. The default limit of an action is chosen for steps that must succeed, so a best-effort step states its own `timeout`.",
     ),
-    row("LB0518", "an irreversible step cannot be best-effort", "What cannot be undone is either wanted or not. Best effort would leave it unknown and go on."),
+    row(
+        "LB0518",
+        "an irreversible step cannot be best-effort",
+        "What cannot be undone is either wanted or not. Best effort would leave it unknown and go on.",
+    ),
     row(
         "LB0519",
         "an irreversible effect would be repeated blindly",
@@ -156,7 +171,11 @@ pub const CODES: &[CodeRow] = &[
         "a hold without an end",
         "What a step holds closed is opened by the `undo` of that step or by the promotion of its resource. On some way through the run neither happens: without a later promotion a run that succeeds leaves it closed, without an `undo` a run that is aborted does.",
     ),
-    row("LB0532", "a hold that ends by an undo which does not exist", "`hold.then: undo` opens what is held by the step's own `undo`. The step has none."),
+    row(
+        "LB0532",
+        "a hold that ends by an undo which does not exist",
+        "`hold.then: undo` opens what is held by the step's own `undo`. The step has none.",
+    ),
     row(
         "LB0533",
         "a question without a limit inside a hold",
@@ -172,13 +191,21 @@ pub const CODES: &[CodeRow] = &[
         "nothing says when the service is restored",
         "The RTO clock stops with the milestone `service-restored`. Without it a failover's recovery time cannot be measured. Put `milestone: service-restored` on the step that proves that users are served.",
     ),
-    row("LB0602", "the service is restored twice", "The RTO clock stops once. Several steps of one run carry the milestone `service-restored`."),
+    row(
+        "LB0602",
+        "the service is restored twice",
+        "The RTO clock stops once. Several steps of one run carry the milestone `service-restored`.",
+    ),
     row(
         "LB0603",
         "the timeouts do not fit into the RTO",
         "If every step on the longest way to the restored service takes its whole timeout, the objective is missed, people's time not even counted.",
     ),
-    row("LB0604", "a step is expected to take longer than it may", "`expect` is the usual duration, `timeout` the limit. A step whose usual duration is over its limit fails as a rule."),
+    row(
+        "LB0604",
+        "a step is expected to take longer than it may",
+        "`expect` is the usual duration, `timeout` the limit. A step whose usual duration is over its limit fails as a rule.",
+    ),
     row(
         "LB0605",
         "the write outage will probably be longer than promised",
@@ -199,7 +226,11 @@ pub const CODES: &[CodeRow] = &[
         "users go home to data that nobody tested",
         "Before a planned failback moves users, the data at home must be tested: a `verify-sql` step, before the promotion.",
     ),
-    row("LB0613", "both sites are in one Region", "A disaster of that Region takes both. Such a runbook protects against the loss of instances, not of a Region."),
+    row(
+        "LB0613",
+        "both sites are in one Region",
+        "A disaster of that Region takes both. Such a runbook protects against the loss of instances, not of a Region.",
+    ),
     row(
         "LB0614",
         "traffic depends on the Region being left",

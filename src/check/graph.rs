@@ -154,7 +154,9 @@ impl Graph {
                 } else if low[i] == index[i] {
                     let from = open.iter().rposition(|&o| o == i).expect("a step stays open until its component ends");
                     let mut component = open.split_off(from);
-                    component.iter().for_each(|&o| is_open[o] = false);
+                    for &o in &component {
+                        is_open[o] = false;
+                    }
                     component.sort_unstable();
                     found.push(component);
                 }
@@ -235,5 +237,127 @@ impl Bits {
 }
 
 #[cfg(test)]
-#[path = "graph_tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::{
+        diagnostic::Path,
+        runbook::{FailurePolicy, Only, Spec},
+    };
+    use proptest::prelude::*;
+
+    fn step(i: usize, needs: Option<&[usize]>) -> Step {
+        let name = |i: &usize| StepId(format!("s{i}"));
+        let spec = Spec {
+            name: None,
+            action: None,
+            resources: vec![],
+            with: serde_json::Map::new(),
+            at: None,
+            needs: needs.map(|needs| needs.iter().map(name).collect()),
+            only: None,
+            when: None,
+            run: RunWord::Run,
+            confirm: None,
+            expect: None,
+            timeout: None,
+            retry: None,
+            on_failure: FailurePolicy::Pause,
+            undo: None,
+            hold: None,
+            verify: vec![],
+            milestone: None,
+            skippable: true,
+            simulate: None,
+            impact: None,
+        };
+        Step { id: name(&i), path: Path::root().index(i), planned: spec.clone(), emergency: spec }
+    }
+
+    fn steps(needs: &[Option<&[usize]>]) -> Vec<Step> {
+        needs.iter().enumerate().map(|(i, needs)| step(i, *needs)).collect()
+    }
+
+    fn graph(needs: &[Option<&[usize]>]) -> Result<Graph, Vec<Cycle>> {
+        Graph::of(&steps(needs), Direction::Failover, Mode::Planned)
+    }
+
+    #[test]
+    fn without_needs_steps_run_one_after_the_other() {
+        let graph = graph(&[None, None, None]).unwrap();
+        assert_eq!(graph.order(), [0, 1, 2]);
+        assert_eq!(graph.waves(), [1, 2, 3]);
+        assert_eq!(graph.needs(2).collect::<Vec<_>>(), [0, 1]);
+    }
+
+    #[test]
+    fn a_step_may_wait_for_one_below_and_the_rest_stays_in_order() {
+        let graph = graph(&[Some(&[2]), Some(&[]), Some(&[]), None]).unwrap();
+        assert_eq!(graph.order(), [2, 0, 1, 3]);
+        assert_eq!(graph.waves(), [2, 1, 1, 3]);
+        assert_eq!(graph.ancestors(3).collect::<Vec<_>>(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn order_holds_through_a_step_that_is_left_out() {
+        let mut steps = steps(&[None, None, None]);
+        steps[1].planned.only = Some(Only::Failback);
+        let graph = Graph::of(&steps, Direction::Failover, Mode::Planned).unwrap();
+        assert!(graph.is_left_out(1));
+        assert!(graph.is_before(0, 2));
+        assert_eq!(graph.waves(), [1, 2, 2]);
+    }
+
+    #[test]
+    fn every_circle_is_told_once_by_its_shortest_way_round() {
+        let cycles = graph(&[Some(&[3]), None, None, None, Some(&[5]), Some(&[4]), Some(&[6])]).unwrap_err();
+        let steps: Vec<_> = cycles.into_iter().map(|c| c.steps).collect();
+        assert_eq!(steps, [vec![0, 3], vec![4, 5], vec![6]]);
+    }
+
+    #[test]
+    fn the_longest_path_takes_the_slower_branch() {
+        let graph = graph(&[None, Some(&[0]), Some(&[0]), Some(&[1, 2]), None]).unwrap();
+        let length = |i: usize| Span::mins([1, 5, 7, 0, 9][i]);
+        assert_eq!(graph.longest_path(Some(3), length), (vec![0, 2], Span::mins(8)));
+        assert_eq!(graph.longest_path(None, length), (vec![0, 2, 4], Span::mins(17)));
+    }
+
+    #[test]
+    fn ten_thousand_steps_are_ordered_at_once() {
+        let needs: Vec<Option<&[usize]>> = vec![None; 10_000];
+        assert_eq!(graph(&needs).unwrap().order().len(), 10_000);
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_respects_every_need(list in proptest::collection::vec(
+            proptest::option::of(proptest::collection::vec(0_usize..24, 0..4)), 1..24))
+        {
+            let needs: Vec<Option<&[usize]>> = list.iter().map(|n| n.as_deref()).collect();
+            match graph(&needs) {
+                Ok(graph) => {
+                    let place = |i: usize| graph.order().iter().position(|o| *o == i).unwrap();
+                    let waves = graph.waves();
+                    prop_assert_eq!(graph.order().len(), list.len());
+                    for i in 0..list.len() {
+                        for need in graph.needs(i) {
+                            prop_assert!(place(need) < place(i));
+                            prop_assert!(waves[need] < waves[i]);
+                            prop_assert!(graph.is_before(need, i));
+                            prop_assert!(graph.ancestors(need).all(|a| graph.is_before(a, i)));
+                        }
+                        prop_assert!(!graph.is_before(i, i));
+                    }
+                }
+                // Whoever refuses an order shows why there is none.
+                Err(cycles) => for cycle in cycles {
+                    let steps = &cycle.steps;
+                    for (k, i) in steps.iter().enumerate() {
+                        let next = steps[(k + 1) % steps.len()];
+                        prop_assert!(needs[*i].map_or(next < *i, |named| named.contains(&next)));
+                    }
+                },
+            }
+        }
+    }
+}

@@ -1,12 +1,11 @@
 //! Order and existence: needs that mean nothing, circles, steps and lists that never run.
 
 use super::{
-    case::{Runs, directions, listed, runs, MODES},
+    case::{MODES, Runs, directions, listed, runs},
     graph::Graph,
 };
 use crate::{
     diagnostic::{Diagnostic, Path, did_you_mean},
-    ids::StepId,
     model::{Direction, Mode},
     runbook::{Runbook, Spec, Step},
 };
@@ -70,8 +69,11 @@ fn needs(runbook: &Runbook, list: &List<'_>, step: &Step, mode: Mode, out: &mut 
             out.push(wrong.here("itself").help("remove it, or name the step that must be done before"));
         } else if list.steps.iter().any(|s| s.id == *need) {
         } else if let Some(other) = list_of(runbook, need.as_str()) {
-            let wrong =
-                Diagnostic::error("LB0403", &here, format!("step `{}` needs `{need}`, a step of another list", step.id));
+            let wrong = Diagnostic::error(
+                "LB0403",
+                &here,
+                format!("step `{}` needs `{need}`, a step of another list", step.id),
+            );
             out.push(wrong.here(format!("stands in `{other}`")).help(format!(
                 "`{}` and `{other}` run at different times: name a step of `{}`, or remove it",
                 list.key, list.key
@@ -82,7 +84,8 @@ fn needs(runbook: &Runbook, list: &List<'_>, step: &Step, mode: Mode, out: &mut 
                 Some(best) => format!("did you mean `{best}`?"),
                 None => format!("name a step of `{}` by its `id`", list.key),
             };
-            let wrong = Diagnostic::error("LB0402", &here, format!("step `{}` needs `{need}`, which does not exist", step.id));
+            let wrong =
+                Diagnostic::error("LB0402", &here, format!("step `{}` needs `{need}`, which does not exist", step.id));
             out.push(wrong.here("no step of that name").help(help));
         }
     }
@@ -144,7 +147,11 @@ fn absent(runbook: &Runbook, out: &mut Vec<Diagnostic>) {
     }
     let promotes = |s: &Step| MODES.iter().any(|m| s.spec(*m).action.as_deref() == Some("promote-replica"));
     if !has(Direction::Reprotect) && runbook.failover.iter().any(promotes) {
-        let wrong = Diagnostic::warning("LB0409", &Path::root(), "nothing protects the service after a move: `reprotect` is missing");
+        let wrong = Diagnostic::warning(
+            "LB0409",
+            &Path::root(),
+            "nothing protects the service after a move: `reprotect` is missing",
+        );
         out.push(wrong.help(
             "write `reprotect` with `freeze-writes`, `quarantine`, `snapshot`, `retire`, `reverse-replication` and `wait-for-replication` for each database",
         ));

@@ -1,11 +1,9 @@
 //! Outputs of steps: whoever reads one must come surely after its step, and know what holds where
-//! there is none.
+//! there is none. That the step exists and stands above in the same list is asked by `syntax`.
 
-use super::{
-    case::{Case, Runs},
-    order::list_of,
-};
+use super::case::{Case, Runs};
 use crate::{
+    action,
     diagnostic::{Diagnostic, Path},
     model::expr::{self, Part},
     runbook::{FailurePolicy, RunWord, Runbook, Spec, Step},
@@ -20,35 +18,24 @@ struct Use<'a> {
     /// `steps.ID.OUTPUT`.
     name: String,
     source: &'a str,
-    /// Part of what takes the step back: there the step's own outputs are known too.
-    undoing: bool,
 }
 
 /// Outputs read by the steps of a case.
 pub(super) fn outputs(case: &Case<'_>, out: &mut Vec<Diagnostic>) {
     for i in case.running() {
         for used in uses(case, i) {
-            judge(case, i, &used, out);
+            out.extend(judge(case, i, &used));
         }
     }
 }
 
-fn judge(case: &Case<'_>, i: usize, used: &Use<'_>, out: &mut Vec<Diagnostic>) {
-    let Some(source) = case.steps.iter().position(|s| s.id.as_str() == used.step) else {
-        if let Some(other) = list_of(case.runbook, &used.step) {
-            out.push(foreign(used, other));
-        }
-        return;
-    };
-    if used.undoing && source == i {
-        return;
-    }
+fn judge(case: &Case<'_>, i: usize, used: &Use<'_>) -> Option<Diagnostic> {
+    let source = case.steps[..i].iter().position(|s| s.id.as_str() == used.step)?;
     if !case.before(source, i) {
         let message = format!("`{}` uses an output of `{}`, which may not have run yet", case.id(i), used.step);
         let wrong = Diagnostic::error("LB0411", &used.path, message).here(format!("reads `{}`", used.name));
         let wrong = wrong.label(case.path(source), "may run later, or at the same time");
-        out.push(wrong.help(format!("add `{}` to the `needs` of `{}`", used.step, case.id(i))));
-        return;
+        return Some(wrong.help(format!("add `{}` to the `needs` of `{}`", used.step, case.id(i))));
     }
     let spec = case.spec(source);
     let why = match case.runs(source) {
@@ -56,39 +43,26 @@ fn judge(case: &Case<'_>, i: usize, used: &Use<'_>, out: &mut Vec<Diagnostic>) {
         Runs::Perhaps if spec.when != case.spec(i).when => "its `when` may leave it out".to_owned(),
         _ if spec.run == RunWord::BestEffort => format!("best-effort in {}", case.name()),
         _ if spec.on_failure == FailurePolicy::Continue => "its failure stops nothing".to_owned(),
-        Runs::Perhaps | Runs::Always => return,
+        Runs::Perhaps | Runs::Always => return None,
     };
-    if has_default(used.source) {
-        return;
-    }
-    let message = format!("`{}` uses an output of `{}`, which may be missing", case.id(i), used.step);
-    let wrong = Diagnostic::error("LB0412", &used.path, message).here(format!("reads `{}`", used.name));
-    let wrong = wrong.label(case.path(source), why);
-    out.push(wrong.help(format!("say what holds without it: `${{{} | default('unknown')}}`", used.name)));
+    (!has_default(used.source)).then(|| missing(case.id(i), used, case.path(source), why))
 }
 
-fn foreign(used: &Use<'_>, list: &str) -> Diagnostic {
-    let message = format!("`{}` is a step of `{list}`: its outputs are not known here", used.step);
-    let wrong = Diagnostic::error("LB0413", &used.path, message).here(format!("reads `{}`", used.name));
-    wrong.help("use an output of a step of the same list, or of a step that measures again")
+fn missing(reader: &str, used: &Use<'_>, source: &Path, why: String) -> Diagnostic {
+    let message = format!("`{reader}` uses an output of `{}`, which may be missing", used.step);
+    let wrong = Diagnostic::error("LB0412", &used.path, message).here(format!("reads `{}`", used.name));
+    let help = format!("say what holds without it: `${{{} | default('unknown')}}`", used.name);
+    wrong.label(source, why).help(help)
 }
 
 /// Outputs read by steps of `finally`: the run may have ended before any step.
 pub(super) fn finally_outputs(runbook: &Runbook, out: &mut Vec<Diagnostic>) {
+    let main = || runbook.failover.iter().chain(&runbook.failback).chain(&runbook.reprotect);
     for step in &runbook.finally {
-        for used in spec_uses(runbook, step, &step.planned) {
-            let own = runbook.finally.iter().any(|s| s.id.as_str() == used.step);
-            if own || has_default(used.source) {
-                continue;
-            }
-            if let Some(list) = list_of(runbook, &used.step) {
-                let message = format!("`finally` uses an output of `{}`, which may not have run", used.step);
-                let wrong = Diagnostic::error("LB0413", &used.path, message).here(format!("reads `{}`", used.name));
-                out.push(wrong.help(format!(
-                    "`{}` is a step of `{list}`: say what holds without it, `${{{} | default('unknown')}}`",
-                    used.step, used.name
-                )));
-            }
+        for used in spec_uses(step, &step.planned).into_iter().chain(spec_uses(step, &step.emergency)) {
+            let source = main().find(|s| s.id.as_str() == used.step).filter(|_| !has_default(used.source));
+            let why = "a run may end before it, or not have it".to_owned();
+            out.extend(source.map(|source| missing(step.id.as_str(), &used, &source.path, why)));
         }
     }
 }
@@ -96,7 +70,7 @@ pub(super) fn finally_outputs(runbook: &Runbook, out: &mut Vec<Diagnostic>) {
 /// Every use in a step of a case, in the mode's override where the modes differ.
 fn uses<'a>(case: &Case<'a>, i: usize) -> Vec<Use<'a>> {
     let step = &case.steps[i];
-    let mut found = spec_uses(case.runbook, step, case.spec(i));
+    let mut found = spec_uses(step, case.spec(i));
     let prefix = step.path.0.len();
     for used in &mut found {
         let rest = used.path.0.get(prefix + 1..).unwrap_or_default().to_owned();
@@ -107,7 +81,6 @@ fn uses<'a>(case: &Case<'a>, i: usize) -> Vec<Use<'a>> {
             "when" => case.node(i, key, |s| &s.when),
             "name" => case.node(i, key, |s| &s.name),
             "undo" => case.node(i, key, |s| &s.undo),
-            // A probe stands elsewhere: its path is right already.
             _ => continue,
         };
         used.path = Path(format!("{}{}", node.0, &rest[key.len()..]));
@@ -116,7 +89,7 @@ fn uses<'a>(case: &Case<'a>, i: usize) -> Vec<Use<'a>> {
 }
 
 /// Every use in a spec, at the base of its step.
-fn spec_uses<'a>(runbook: &'a Runbook, step: &Step, spec: &'a Spec) -> Vec<Use<'a>> {
+fn spec_uses<'a>(step: &Step, spec: &'a Spec) -> Vec<Use<'a>> {
     let mut found = vec![];
     let base = &step.path;
     for (key, value) in &spec.with {
@@ -126,23 +99,16 @@ fn spec_uses<'a>(runbook: &'a Runbook, step: &Step, spec: &'a Spec) -> Vec<Use<'
         in_text(name, &base.key("name"), &mut found);
     }
     if let Some(confirm) = &spec.confirm {
-        let is_action = spec.action.as_deref() == Some(crate::action::CONFIRM.name);
+        let is_action = spec.action.as_deref() == Some(action::CONFIRM.name);
         let key = if is_action { "with" } else { "confirm" };
         in_text(&confirm.message, &base.key(key).key("message"), &mut found);
     }
     if let Some(when) = &spec.when {
         in_source(when, &base.key("when"), &mut found);
     }
-    for probe in spec.verify.iter().filter_map(|name| runbook.probes.get(name)) {
-        for (key, value) in &probe.with {
-            in_value(value, &probe.path.key("with").key(key), &mut found);
-        }
-    }
-    let before_undo = found.len();
     for (key, value) in spec.undo.iter().flat_map(|u| &u.with) {
         in_value(value, &base.key("undo").key("with").key(key), &mut found);
     }
-    found[before_undo..].iter_mut().for_each(|used| used.undoing = true);
     found
 }
 
@@ -168,7 +134,7 @@ fn in_source<'a>(source: &'a str, path: &Path, found: &mut Vec<Use<'a>>) {
         let mut parts = name.split('.');
         if let (Some("steps"), Some(step)) = (parts.next(), parts.next()) {
             let step = step.to_owned();
-            found.push(Use { path: path.clone(), step, name, source, undoing: false });
+            found.push(Use { path: path.clone(), step, name, source });
         }
     }
 }
