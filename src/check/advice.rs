@@ -102,7 +102,10 @@ pub(super) fn sites(runbook: &Runbook, out: &mut Vec<Diagnostic>) {
             out.push(
                 Diagnostic::warning("LB0614", &path(&site.name), message)
                     .here("holds the control plane of Route 53")
-                    .label(&Path::root().key("resources").key(record.name.as_str()), "its weights are changed there")
+                    .label(
+                        &Path::root().key("resources").key(record.name.as_str()).key("zone"),
+                        "its weights are changed there",
+                    )
                     .help("use another Region, or expect the shift to wait until the control plane is back"),
             );
         }
@@ -124,7 +127,7 @@ pub(super) fn data_test(case: &Case<'_>, out: &mut Vec<Diagnostic>) {
             let help = format!(
                 "put before it: `- {{ id: data_test, only: failback, action: verify-sql, resource: {resource}, with: {{ queries: [checks.sql] }}, on_failure: abort }}`"
             );
-            let wrong = Diagnostic::warning("LB0612", case.path(promote), message);
+            let wrong = Diagnostic::warning("LB0612", &case.place(promote), message);
             out.push(wrong.here("no `verify-sql` comes before it").help(help));
         }
     }
@@ -143,7 +146,7 @@ pub(super) fn loss_known(case: &Case<'_>, out: &mut Vec<Diagnostic>) {
             let help = format!(
                 "put before it: `- {{ id: lag, action: measure-lag, resource: {resource}, at: to, with: {{ limit: \"${{objectives.rpo}}\" }}, emergency: {{ with: {{ over_limit: ask }} }} }}`"
             );
-            let wrong = Diagnostic::warning("LB0616", case.path(promote), message);
+            let wrong = Diagnostic::warning("LB0616", &case.place(promote), message);
             out.push(wrong.here("no `measure-lag` comes before it").help(help));
         }
     }

@@ -8,10 +8,13 @@ use crate::{
     clock::Span,
     diagnostic::Path,
     ids::{ResourceName, SiteName},
-    model::{Direction, Impact, Mode, Place, expr},
+    model::{
+        Direction, Impact, Mode, Place,
+        expr::{self, Scope},
+    },
     runbook::{FailurePolicy, OnTimeout, RunWord, Runbook, Spec, Step},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// A list of steps in one direction and mode, without cycles.
 pub(super) struct Case<'a> {
@@ -20,6 +23,9 @@ pub(super) struct Case<'a> {
     pub(super) mode: Mode,
     pub(super) steps: &'a [Step],
     pub(super) graph: Graph,
+    runs: Vec<Runs>,
+    /// What expressions can read before a run.
+    scope: Scope,
 }
 
 /// Whether a step runs, as far as the file alone tells.
@@ -77,7 +83,8 @@ impl<'a> Case<'a> {
     pub(super) fn new(runbook: &'a Runbook, direction: Direction, mode: Mode) -> Option<Self> {
         let steps = runbook.steps(direction);
         let graph = Graph::of(steps, direction, mode).ok()?;
-        Some(Self { runbook, direction, mode, steps, graph })
+        let runs = steps.iter().map(|step| runs(step, direction, mode)).collect();
+        Some(Self { runbook, direction, mode, steps, graph, runs, scope: scope(runbook, direction, mode) })
     }
 
     /// `a planned failover`.
@@ -99,6 +106,10 @@ impl<'a> Case<'a> {
     pub(super) fn path(&self, step: usize) -> &'a Path {
         &self.steps[step].path
     }
+    /// The node that stands for a step as a whole: its id, since a step may be many lines.
+    pub(super) fn place(&self, step: usize) -> Path {
+        self.path(step).key("id")
+    }
     /// The node of a key of a step: inside the mode's override where the modes differ in it. The
     /// base is taken to be what a planned run does.
     pub(super) fn node<T: PartialEq>(&self, step: usize, key: &str, read: fn(&Spec) -> &T) -> Path {
@@ -112,7 +123,7 @@ impl<'a> Case<'a> {
     }
 
     pub(super) fn runs(&self, step: usize) -> Runs {
-        runs(&self.steps[step], self.direction, self.mode)
+        self.runs[step]
     }
     /// Steps that run, or may.
     pub(super) fn running(&self) -> impl Iterator<Item = usize> + '_ {
@@ -189,11 +200,11 @@ impl<'a> Case<'a> {
         self.spec(step).confirm.as_ref().map(|c| Question { timeout: c.timeout, on_timeout: c.on_timeout })
     }
     /// The node of that question.
-    pub(super) fn question_node(&self, step: usize, key: &str) -> Path {
+    pub(super) fn question_node(&self, step: usize) -> Path {
         if self.does(step, action::CONFIRM.name) {
-            self.node(step, "with", |s| &s.with).key(key)
+            self.node(step, "with", |s| &s.with)
         } else {
-            self.node(step, "confirm", |s| &s.confirm).key(key)
+            self.node(step, "confirm", |s| &s.confirm)
         }
     }
 
@@ -217,7 +228,7 @@ impl<'a> Case<'a> {
     }
     /// A value as the file alone tells it; none where only a run can.
     pub(super) fn value(&self, value: &Value) -> Option<Value> {
-        let resolved = expr::resolve(value, &self.scope()).ok()?;
+        let resolved = expr::resolve(value, &self.scope).ok()?;
         let open = resolved.as_str().is_some_and(expr::has_expr);
         (!open).then_some(resolved)
     }
@@ -225,24 +236,21 @@ impl<'a> Case<'a> {
     pub(super) fn with(&self, step: usize, key: &str) -> Option<Value> {
         self.value(self.spec(step).with.get(key)?)
     }
-    fn scope(&self) -> Map<String, Value> {
-        let objectives = &self.runbook.objectives;
-        let span = |span: Option<Span>| span.map(|s| s.to_string());
-        let parameters: Map<_, _> = (self.runbook.parameters.iter())
-            .filter_map(|(name, p)| Some((name.to_string(), p.default.clone()?)))
-            .collect();
-        let mut scope = Map::new();
-        scope.insert("mode".into(), json!(self.mode));
-        scope.insert("direction".into(), json!(self.direction));
-        scope.insert("parameters".into(), Value::Object(parameters));
-        scope.insert(
-            "objectives".into(),
-            json!({
-                "rto": span(objectives.rto), "rpo": span(objectives.rpo), "write_outage": span(objectives.write_outage),
-            }),
-        );
-        scope
-    }
+}
+
+fn scope(runbook: &Runbook, direction: Direction, mode: Mode) -> Scope {
+    let span = |span: Option<Span>| span.map(|s| s.to_string());
+    let stated = &runbook.objectives;
+    let objectives =
+        json!({ "rto": span(stated.rto), "rpo": span(stated.rpo), "write_outage": span(stated.write_outage) });
+    let defaults = runbook.parameters.iter().filter_map(|(name, p)| Some((name.to_string(), p.default.clone()?)));
+    let values = [
+        ("mode", json!(mode)),
+        ("direction", json!(direction)),
+        ("objectives", objectives),
+        ("parameters", Value::Object(defaults.collect())),
+    ];
+    values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// How long a step of probes alone may take, where nothing says so.

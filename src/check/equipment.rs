@@ -43,6 +43,7 @@ fn at_sites(case: &Case<'_>, step: usize, resource: &Resource, (key, has): Attri
             let message = format!("`{}` needs `{key}` of `{}` at `{site}`", case.id(step), resource.name);
             out.push(
                 Diagnostic::error("LB0521", &path, message)
+                    .on_key()
                     .here(format!("`{}` has no `{key}` here", db.identifier))
                     .label(&case.path(step).key("action"), "works on it")
                     .help(format!("state `{key}`, or leave `{}` out for this resource", case.id(step))),
@@ -61,6 +62,7 @@ fn connected(case: &Case<'_>, step: usize, resource: &Resource, out: &mut Vec<Di
         let message = format!("`{}` needs the `connection` of `{}`", case.id(step), resource.name);
         out.push(
             Diagnostic::error("LB0521", &node(&resource.name), message)
+                .on_key()
                 .here("has no `connection`")
                 .label(&case.path(step).key("action"), "connects to it")
                 .help("write `connection: { database: …, user: …, password: { env: … } }`"),

@@ -1,7 +1,7 @@
 //! Holds: what a run keeps closed has an end on every way, and nobody waits in it without a limit.
 
 use super::{
-    case::{Case, End, listed},
+    case::{Case, End, Runs, listed},
     safety::freezes,
 };
 use crate::{
@@ -23,7 +23,8 @@ pub(super) fn holds(case: &Case<'_>, out: &mut Vec<Diagnostic>) {
         for (promote, _) in &ends {
             too_short(case, step, *promote, out);
         }
-        if case.is(Mode::Planned) {
+        // In a reprotect nobody waits: the site serves no longer.
+        if case.is(Mode::Planned) && case.direction.is_move() {
             let promotions: Vec<_> = ends.iter().map(|(p, _)| *p).collect();
             questions(case, step, &promotions, out);
         }
@@ -38,10 +39,10 @@ fn unheld(case: &Case<'_>, out: &mut Vec<Diagnostic>) {
             .filter(|i| case.works_on(*i, resource) && case.before(*i, promote) && case.end(*i) != Some(End::To));
         for step in attempts.filter(|i| case.spec(*i).hold.is_none()) {
             let message = format!("`{}` freezes `{resource}` without saying for how long at most", case.id(step));
-            let wrong = Diagnostic::error("LB0530", case.path(step), message).here("has no `hold`");
+            let wrong = Diagnostic::error("LB0530", &case.place(step), message).here("has no `hold`");
             out.push(
                 wrong
-                    .label(case.path(promote), "the freeze ends with this promotion")
+                    .label(&case.place(promote), "the freeze ends with this promotion")
                     .help("write `hold: { max: 5m, then: undo }`, in an emergency `then: page`"),
             );
         }
@@ -65,19 +66,23 @@ fn endless(case: &Case<'_>, step: usize, ends: &[(usize, &ResourceName)], out: &
     } else if !left.is_empty() {
         let why = format!("a run that goes well leaves {} closed: no promotion follows", listed(left));
         (why, "promote its replica later in the list, or unfreeze it")
-    } else if spec.undo.is_none() && is_freeze && case.is(Mode::Planned) {
+    } else if spec.undo.is_none() && is_freeze && case.is(Mode::Planned) && !undoes(case, step) {
         ("a run that is aborted before the promotion leaves it closed".to_owned(), "write `undo: unfreeze-writes`")
     } else {
         return;
     };
-    let path = case.node(step, "hold", |s| &s.hold);
     let message = format!("what `{}` holds has no end in {}", case.id(step), case.name());
-    out.push(Diagnostic::error("LB0531", &path, message).on_key().here(why).help(help));
+    out.push(Diagnostic::error("LB0531", &case.place(step), message).here(why).help(help));
+}
+
+/// Whether the hold says that it ends by an undo.
+fn undoes(case: &Case<'_>, step: usize) -> bool {
+    case.spec(step).hold.as_ref().is_some_and(|hold| hold.then == HoldEnd::Undo)
 }
 
 fn undo_missing(case: &Case<'_>, step: usize, out: &mut Vec<Diagnostic>) {
     let spec = case.spec(step);
-    if spec.undo.is_none() && spec.hold.as_ref().is_some_and(|hold| hold.then == HoldEnd::Undo) {
+    if spec.undo.is_none() && undoes(case, step) {
         let path = case.node(step, "hold", |s| &s.hold).key("then");
         let message = format!("the hold of `{}` ends by an undo, yet the step has none", case.id(step));
         let help = if case.does(step, "freeze-writes") {
@@ -94,8 +99,7 @@ fn too_short(case: &Case<'_>, step: usize, promote: usize, out: &mut Vec<Diagnos
     let hold = case.spec(step).hold.as_ref();
     let Some(max) = hold.and_then(|hold| case.span(Some(&hold.max))) else { return };
     let between = |i: usize| case.before(step, i) && case.before(i, promote);
-    let running: Vec<_> = case.running().collect();
-    let length = |i| if between(i) && running.contains(&i) { case.limit(i) } else { Span::ZERO };
+    let length = |i| if between(i) && case.runs(i) != Runs::Never { case.limit(i) } else { Span::ZERO };
     let (path, sum) = case.graph.longest_path(Some(promote), length);
     if sum > max {
         let node = case.node(step, "hold", |s| &s.hold).key("max");
@@ -123,13 +127,14 @@ fn questions(case: &Case<'_>, step: usize, ends: &[usize], out: &mut Vec<Diagnos
         if before || after || decides || case.spec(step).run != RunWord::Run {
             continue;
         }
-        let key = if question.timeout.is_none() { "timeout" } else { "on_timeout" };
+        let node = case.question_node(asking);
+        let node = if question.timeout.is_none() { node } else { node.key("on_timeout") };
         let message =
             format!("`{}` may wait for an answer without end while `{}` holds", case.id(asking), case.id(step));
         out.push(
-            Diagnostic::error("LB0533", &case.question_node(asking, key), message)
+            Diagnostic::error("LB0533", &node, message)
                 .here("no limit that decides")
-                .label(case.path(step), "held closed from here")
+                .label(&case.place(step), "held closed from here")
                 .help(format!(
                     "write `timeout: 2m, on_timeout: undo` in the question, or ask before `{}`",
                     case.id(step)
@@ -145,6 +150,6 @@ pub(super) fn outage(case: &Case<'_>, promote: usize, resource: &ResourceName) -
         let spec = case.spec(*i);
         case.before(promote, *i) && (!spec.verify.is_empty() || spec.action.as_deref() == Some("verify-http"))
     };
-    let first = case.graph.order().iter().copied().find(|i| case.running().any(|r| r == *i) && proves(i));
+    let first = case.graph.order().iter().copied().find(|i| case.runs(*i) != Runs::Never && proves(i));
     Some((freeze, first.unwrap_or(promote)))
 }

@@ -51,10 +51,12 @@ pub(super) fn order(runbook: &Runbook, out: &mut Vec<Diagnostic>) {
     absent(runbook, out);
 }
 
-/// The node of a step's needs in a mode.
+/// The node of a step's needs in a mode; its id where it states none.
 fn node(step: &Step, mode: Mode) -> Path {
-    let read = |spec: &Spec| spec.needs.clone();
-    if mode == Mode::Emergency && read(&step.planned) != read(&step.emergency) {
+    let spec = step.spec(mode);
+    if spec.needs.is_none() {
+        step.path.key("id")
+    } else if mode == Mode::Emergency && spec.needs != step.planned.needs {
         step.path.key("emergency").key("needs")
     } else {
         step.path.key("needs")
@@ -114,7 +116,7 @@ fn circles(list: &List<'_>, mode: Mode, out: &mut Vec<Diagnostic>) {
 fn existence(list: &List<'_>, step: &Step, out: &mut Vec<Diagnostic>) {
     let cases = || list.directions.iter().flat_map(|d| MODES.map(|mode| (*d, mode)));
     if cases().all(|(d, mode)| runs(step, d, mode) == Runs::Never) {
-        let wrong = Diagnostic::error("LB0405", &step.path, format!("step `{}` can never run", step.id));
+        let wrong = Diagnostic::error("LB0405", &step.path.key("id"), format!("step `{}` can never run", step.id));
         out.push(
             wrong
                 .here(format!("left out of every run of `{}`", list.key))
@@ -136,23 +138,21 @@ fn existence(list: &List<'_>, step: &Step, out: &mut Vec<Diagnostic>) {
 
 fn absent(runbook: &Runbook, out: &mut Vec<Diagnostic>) {
     let has = |d| directions(runbook).any(|x| x == d);
+    let failover = Path::root().key("failover");
     if !has(Direction::Failover) {
-        let wrong = Diagnostic::error("LB0407", &Path::root().key("failover"), "`failover` has no steps");
+        let wrong = Diagnostic::error("LB0407", &failover, "`failover` has no steps").on_key();
         out.push(wrong.here("nothing would be moved").help("write at least one step"));
         return;
     }
     if !has(Direction::Failback) {
-        let wrong = Diagnostic::warning("LB0408", &Path::root(), "there is no way home: `failback` is missing");
-        out.push(wrong.help("write `failback: mirror`, or a list of its own"));
+        let wrong = Diagnostic::warning("LB0408", &failover, "there is no way home: `failback` is missing").on_key();
+        out.push(wrong.here("a way there, none back").help("write `failback: mirror`, or a list of its own"));
     }
-    let promotes = |s: &Step| MODES.iter().any(|m| s.spec(*m).action.as_deref() == Some("promote-replica"));
-    if !has(Direction::Reprotect) && runbook.failover.iter().any(promotes) {
-        let wrong = Diagnostic::warning(
-            "LB0409",
-            &Path::root(),
-            "nothing protects the service after a move: `reprotect` is missing",
-        );
-        out.push(wrong.help(
+    let promotes = |s: &&Step| MODES.iter().any(|m| s.spec(*m).action.as_deref() == Some("promote-replica"));
+    if let Some(promote) = runbook.failover.iter().find(promotes).filter(|_| !has(Direction::Reprotect)) {
+        let message = "nothing protects the service after a move: `reprotect` is missing";
+        let wrong = Diagnostic::warning("LB0409", &promote.path.key("id"), message);
+        out.push(wrong.here("promoted here, replicated back nowhere").help(
             "write `reprotect` with `freeze-writes`, `quarantine`, `snapshot`, `retire`, `reverse-replication` and `wait-for-replication` for each database",
         ));
     }

@@ -34,7 +34,7 @@ fn judge(case: &Case<'_>, i: usize, used: &Use<'_>) -> Option<Diagnostic> {
     if !case.before(source, i) {
         let message = format!("`{}` uses an output of `{}`, which may not have run yet", case.id(i), used.step);
         let wrong = Diagnostic::error("LB0411", &used.path, message).here(format!("reads `{}`", used.name));
-        let wrong = wrong.label(case.path(source), "may run later, or at the same time");
+        let wrong = wrong.label(&case.place(source), "may run later, or at the same time");
         return Some(wrong.help(format!("add `{}` to the `needs` of `{}`", used.step, case.id(i))));
     }
     let spec = case.spec(source);
@@ -45,7 +45,7 @@ fn judge(case: &Case<'_>, i: usize, used: &Use<'_>) -> Option<Diagnostic> {
         _ if spec.on_failure == FailurePolicy::Continue => "its failure stops nothing".to_owned(),
         Runs::Perhaps | Runs::Always => return None,
     };
-    (!has_default(used.source)).then(|| missing(case.id(i), used, case.path(source), why))
+    (!has_default(used.source)).then(|| missing(case.id(i), used, &case.place(source), why))
 }
 
 fn missing(reader: &str, used: &Use<'_>, source: &Path, why: String) -> Diagnostic {

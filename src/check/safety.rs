@@ -37,7 +37,9 @@ pub(super) fn planned_promotion(case: &Case<'_>, out: &mut Vec<Diagnostic>) {
         }
         let weak = |i: &usize| case.with(*i, "proof").is_none_or(|proof| proof == "metric");
         if !drained.is_empty() && drained.iter().all(weak) {
-            let path = case.node(drained[0], "with", |s| &s.with).key("proof");
+            let with = case.node(drained[0], "with", |s| &s.with);
+            let stated = case.spec(drained[0]).with.contains_key("proof");
+            let path = if stated { with.key("proof") } else { with };
             let message = format!("that nothing of `{resource}` is left to replicate is proven by a metric alone");
             let help = "write `proof: lsn` (PostgreSQL) or `proof: marker`, and the resource's `connection`";
             out.push(Diagnostic::warning("LB0503", &path, message).here("the weakest proof").help(help));
@@ -73,7 +75,7 @@ fn unfrozen(case: &Case<'_>, promote: usize, resource: &ResourceName) -> Diagnos
             () if case.end(other) == Some(End::To) => "freezes the site being moved to".into(),
             () => "its failure stops nothing".into(),
         };
-        wrong = wrong.label(case.path(other), why);
+        wrong = wrong.label(&case.place(other), why);
     }
     wrong.help(format!(
         "put before it: `- {{ id: freeze, action: freeze-writes, resource: {resource}, at: from, hold: {{ max: 5m, then: undo }}, undo: unfreeze-writes, skippable: false }}`"
@@ -83,18 +85,30 @@ fn unfrozen(case: &Case<'_>, promote: usize, resource: &ResourceName) -> Diagnos
 fn undrained(case: &Case<'_>, promote: usize, resource: &ResourceName, freeze: usize) -> Diagnostic {
     let message =
         format!("`{}` promotes `{resource}` in {} without a proven drain before it", case.id(promote), case.name());
-    let path = case.path(promote).key("action");
-    Diagnostic::error("LB0502", &path, message)
+    let mut wrong = Diagnostic::error("LB0502", &case.path(promote).key("action"), message)
         .here("the last writes may not have been replicated")
-        .label(case.path(freeze), "frozen here")
-        .help(format!(
-            "put between them: `- {{ id: drained, action: wait-for-replication, resource: {resource}, at: to, with: {{ drained: true, proof: lsn }}, on_failure: undo, skippable: false }}`"
-        ))
+        .label(&case.place(freeze), "frozen here");
+    let near = |i: &usize| case.does(*i, DRAIN) && case.works_on(*i, resource);
+    if let Some(other) = (0..case.steps.len()).find(near) {
+        let why = match () {
+            () if !case.spec(other).with.contains_key("drained") => {
+                "waits until it is near, not until nothing is left".into()
+            }
+            () if case.runs(other) == Runs::Never => format!("left out of {}", case.name()),
+            () if !case.before(freeze, other) => "does not come after the freeze".into(),
+            () if !case.before(other, promote) => "does not come before the promotion".into(),
+            () => "may be left out, or its failure stops nothing".to_owned(),
+        };
+        wrong = wrong.label(&case.place(other), why);
+    }
+    wrong.help(format!(
+        "put between them: `- {{ id: drained, action: wait-for-replication, resource: {resource}, at: to, with: {{ drained: true, proof: lsn }}, on_failure: undo, skippable: false }}`"
+    ))
 }
 
 fn skippable(case: &Case<'_>, step: usize, promote: usize) -> Diagnostic {
     let message = format!("`{}` guards the promotion, yet may be skipped by hand", case.id(step));
-    Diagnostic::warning("LB0516", case.path(step), message)
+    Diagnostic::warning("LB0516", &case.place(step), message)
         .here(format!("guards `{}`", case.id(promote)))
         .help("write `skippable: false`")
 }
@@ -178,8 +192,8 @@ fn dead_site(case: &Case<'_>, out: &mut Vec<Diagnostic>) {
         }
         if let Some(goal) = goals.iter().find(|goal| **goal == i || case.before(i, **goal)) {
             let message = format!("in {} a dead site would block the recovery at `{}`", case.name(), case.id(i));
-            let wrong = Diagnostic::error("LB0506", case.path(i), message).here("works at the site being left");
-            let wrong = if *goal == i { wrong } else { wrong.label(case.path(*goal), "waits for it") };
+            let wrong = Diagnostic::error("LB0506", &case.place(i), message).here("works at the site being left");
+            let wrong = if *goal == i { wrong } else { wrong.label(&case.place(*goal), "waits for it") };
             out.push(wrong.help(
                 "write `emergency: { run: best-effort, timeout: 45s }` or `emergency: skip`, or let the recovery not need it",
             ));
@@ -201,7 +215,7 @@ pub(super) fn traffic(case: &Case<'_>, out: &mut Vec<Diagnostic>) {
             out.push(
                 Diagnostic::error("LB0507", &path, message)
                     .here("does not wait for the promotion")
-                    .label(case.path(*promote), "promoted here")
+                    .label(&case.place(*promote), "promoted here")
                     .help(format!("add {} to the `needs` of `{}`", listed(names), case.id(shift))),
             );
         }

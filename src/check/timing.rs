@@ -72,8 +72,9 @@ pub(super) fn expectations(case: &Case<'_>, out: &mut Vec<Diagnostic>) {
     for i in case.running() {
         let Some(expect) = case.span(case.spec(i).expect.as_deref()) else { continue };
         let limit = case.limit(i);
-        // A question has no limit of this kind.
-        if limit > Span::ZERO && expect > limit {
+        // A question has no limit of this kind, and best effort may well be cut short.
+        let is_cut = case.spec(i).run == RunWord::BestEffort || limit == Span::ZERO;
+        if !is_cut && expect > limit {
             let stated = case.spec(i).timeout.is_some();
             let whose = if stated { "its `timeout`" } else { "the default of its action" };
             let message = format!("`{}` is expected to take {expect}, yet may take {limit}", case.id(i));
@@ -103,8 +104,8 @@ pub(super) fn write_outage(case: &Case<'_>, out: &mut Vec<Diagnostic>) {
             out.push(
                 Diagnostic::warning("LB0605", &objective("write_outage"), message)
                     .here("the objective")
-                    .label(case.path(freeze), "from here")
-                    .label(case.path(end), "to here")
+                    .label(&case.place(freeze), "from here")
+                    .label(&case.place(end), "to here")
                     .help(format!("state or shorten what is usual (`expect`): {}", told(case, &path, length))),
             );
         }
@@ -122,7 +123,7 @@ pub(super) fn fencing_time(case: &Case<'_>, out: &mut Vec<Diagnostic>) {
         let (path, sum) = case.graph.longest_path(Some(promote), length);
         if sum > FENCING {
             let message = format!("best-effort steps may delay `{}` by {sum}", case.id(promote));
-            let mut wrong = Diagnostic::warning("LB0606", case.path(promote), message).here("waits for them");
+            let mut wrong = Diagnostic::warning("LB0606", &case.place(promote), message).here("waits for them");
             for i in &path {
                 wrong = wrong.label(&case.node(*i, "timeout", |s| &s.timeout), format!("up to {}", length(*i)));
             }

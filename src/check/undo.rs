@@ -25,7 +25,7 @@ pub(super) fn point_of_no_return(case: &Case<'_>, out: &mut Vec<Diagnostic>) {
             // The step's own question is asked before it starts.
             && let Some(other) = no_return.iter().copied().find(|t| *t != i && !case.before(i, *t))
         {
-            let path = case.question_node(i, "on_timeout");
+            let path = case.question_node(i).key("on_timeout");
             out.push(crossing(case, i, other, &path, "write `on_timeout: page`, or ask earlier"));
         }
         if spec.hold.as_ref().is_some_and(|hold| hold.then == HoldEnd::Undo)
@@ -44,7 +44,7 @@ fn crossing(case: &Case<'_>, step: usize, other: usize, path: &Path, help: &str)
     }
     let message = format!("undoing at `{}` could cross the point of no return", case.id(step));
     let wrong = Diagnostic::error("LB0509", path, message).here("may happen too late to undo");
-    wrong.label(case.path(other), "irreversible, and may have begun by then").help(help)
+    wrong.label(&case.place(other), "irreversible, and may have begun by then").help(help)
 }
 
 /// Every `undo` can do its work.
