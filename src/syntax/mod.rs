@@ -21,11 +21,15 @@ mod offsets;
 mod parameters;
 mod problems;
 mod reader;
+mod reference;
 mod rules;
 mod scalar;
+mod schema;
 mod walk;
 
 pub use codes::CODES;
+pub use reference::reference;
+pub use schema::schema;
 
 use crate::{
     diagnostic::{Diagnostic, SourceMap},
