@@ -18,7 +18,7 @@ pub(super) fn digest(bytes: &[u8], named: &Named, folder: Option<&Path>, problem
             if let Err(why) = add(&mut sum, name, &folder.join(name)) {
                 let message = format!("the file {} cannot be read: {why}", super::problems::quoted(name));
                 let help = format!("files are looked for beside the runbook: {}", folder.join(name).display());
-                problems.add(diagnostic::Diagnostic::error("LB0115", place, message).help(help));
+                problems.add(diagnostic::Diagnostic::error("LB0322", place, message).help(help));
             }
         }
     }

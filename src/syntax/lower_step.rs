@@ -3,18 +3,16 @@
 use super::{
     lower::{resources, span, with, word},
     modes,
-    node::{Data, Node},
-    walk,
+    node::Node,
 };
-use crate::clock::Span;
 use crate::{
+    clock::Span,
     ids::{ProbeName, SiteName, StepId},
     model::{Mode, Place},
     runbook::{
-        Confirm, FailurePolicy, HoldSpec, OnTimeout, Retry, RunWord, STEP, Simulate, Spec, Step, Unattended, UndoSpec,
+        Confirm, FailurePolicy, HoldSpec, OnTimeout, Retry, RunWord, Simulate, Spec, Step, Unattended, UndoSpec,
     },
 };
-use serde_json::Value;
 
 /// A step with its two specs.
 pub(super) fn step(node: &Node) -> Option<Step> {

@@ -7,7 +7,11 @@
 //!
 //! Reads the runbook and the files it names; nothing else of the world.
 
+mod codes;
+mod expressions;
 mod files;
+mod judge;
+mod lexical;
 mod lower;
 mod lower_step;
 mod modes;
@@ -17,12 +21,18 @@ mod offsets;
 mod parameters;
 mod problems;
 mod reader;
+mod reference;
+mod rules;
 mod scalar;
+mod schema;
 mod walk;
+
+pub use codes::CODES;
+pub use reference::reference;
+pub use schema::schema;
 
 use crate::{
     diagnostic::{Diagnostic, SourceMap},
-    ids::Digest,
     runbook::{RUNBOOK, Runbook},
 };
 use names::{Names, Section};
@@ -63,40 +73,65 @@ pub fn load(file: &Path) -> std::io::Result<Loaded> {
 pub fn parse(file_name: &str, bytes: &[u8], folder: Option<&Path>) -> Loaded {
     let mut problems = Problems::default();
     let mut source = SourceMap { file: file_name.to_owned(), ..SourceMap::default() };
-    let runbook = text_of(bytes, &mut problems).and_then(|text| {
-        source.text = text;
-        let root = reader::read(&mut source, &mut problems)?;
-        let digest = files::digest(bytes, &files::Named::new(), folder, &mut problems);
-        understand(&root, digest, &mut problems)
-    });
-    Loaded { runbook, source, diagnostics: problems.into_all() }
+    let root = text(bytes, &mut source, &mut problems).and_then(|()| reader::read(&mut source, &mut problems));
+    let runbook = root.and_then(|root| understand(&root, bytes, folder, &mut problems));
+    let mut diagnostics = problems.into_all();
+    // In the order of the file; what is about all of it comes last.
+    diagnostics
+        .sort_by_key(|d| d.labels.first().map(|l| (l.path.0.is_empty() && l.bytes.is_none(), source.bytes(l).start)));
+    Loaded { runbook, source, diagnostics }
 }
 
-fn text_of(bytes: &[u8], problems: &mut Problems) -> Option<String> {
-    Some(String::from_utf8_lossy(bytes).into_owned())
+/// Puts the text into the source; what is too long or no text is a problem.
+fn text(bytes: &[u8], source: &mut SourceMap, problems: &mut Problems) -> Option<()> {
+    if bytes.len() as u64 > LONGEST {
+        let problem = Diagnostic::at_bytes("LB0103", 0..0, format!("the file is longer than {} MiB", LONGEST >> 20));
+        problems.add(problem.help("no runbook is that long: is it the right file?"));
+        return None;
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => {
+            // A byte order mark is no part of the text.
+            text.strip_prefix('\u{feff}').unwrap_or(text).clone_into(&mut source.text);
+            Some(())
+        }
+        Err(wrong) => {
+            source.text = String::from_utf8_lossy(bytes).into_owned();
+            let at = wrong.valid_up_to();
+            let help = if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+                "it looks like UTF-16: save it as UTF-8"
+            } else {
+                "save it as UTF-8"
+            };
+            // The lossy text has one replacement character of three bytes there.
+            let problem =
+                Diagnostic::at_bytes("LB0102", at..at + 3, format!("the file is not UTF-8 text at byte {at}"));
+            problems.add(problem.help(help));
+            None
+        }
+    }
 }
 
-fn understand(root: &Node, digest: Digest, problems: &mut Problems) -> Option<Runbook> {
+fn understand(root: &Node, bytes: &[u8], folder: Option<&Path>, problems: &mut Problems) -> Option<Runbook> {
+    if !root.is_map() {
+        let message = format!("a runbook is a mapping, not {}", root.what());
+        problems.add(Diagnostic::error("LB0108", &root.path, message).help("it begins with `version: 1`"));
+        return None;
+    }
     walk::Walk::new(problems).shape(&RUNBOOK, root);
     let names = Names::of(root);
+    let files = judge::judge(root, &names, problems);
+    let digest = files::digest(bytes, &files, folder, problems);
+    if problems.misshapen() {
+        return None;
+    }
     let mut lists = lower::Lists::default();
     for section in Section::ALL {
         let steps = root.get(section.key()).map(Node::items).unwrap_or_default();
         *lists.of(section) = steps.iter().filter_map(lower_step::step).collect();
     }
-    if problems.misshapen() { None } else { lower::runbook(root, &names, lists, digest) }
+    lower::runbook(root, &names, lists, digest)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_bundled_runbook_loads_without_a_word() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks/warm-standby.yaml");
-        let loaded = load(&file).unwrap();
-        assert_eq!(loaded.diagnostics, []);
-        let runbook = loaded.runbook.unwrap();
-        assert_eq!(runbook.failover.len(), 17);
-    }
-}
+mod tests;

@@ -35,6 +35,11 @@ impl Problems {
         self.all.len() >= Self::MOST
     }
 
+    /// Whether there is any.
+    pub(super) fn any(&self) -> bool {
+        !self.all.is_empty()
+    }
+
     /// Whether any problem is about the file, its YAML or its shape, so that its values cannot be trusted.
     pub(super) fn misshapen(&self) -> bool {
         self.all.iter().any(|d| !d.code.starts_with("LB03"))

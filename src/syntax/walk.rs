@@ -42,7 +42,7 @@ impl<'p, 'n> Walk<'p, 'n> {
     /// A mapping of a shape.
     pub(super) fn shape(&mut self, shape: &'static Shape, node: &'n Node) {
         if !node.is_map() {
-            let message = format!("a {} must be a mapping, not {}", shape.name, node.what());
+            let message = format!("`{}` must be a mapping, not {}", shape.name, node.what());
             self.problems.add(Diagnostic::error("LB0203", &node.path, message).help(shape.doc));
             return;
         }
@@ -54,7 +54,7 @@ impl<'p, 'n> Walk<'p, 'n> {
         }
         for field in shape.fields.iter().filter(|f| f.need == Need::Required) {
             if !node.entries().iter().any(|(key, _)| key == field.name) {
-                let message = format!("`{}` is missing in this {}", field.name, shape.name);
+                let message = format!("`{}` is missing in `{}`", field.name, shape.name);
                 let help = format!("{} For example `{}: {}`", field.doc, field.name, field.example);
                 self.problems.add(Diagnostic::error("LB0202", &node.path, message).help(help));
             }
@@ -73,7 +73,7 @@ impl<'p, 'n> Walk<'p, 'n> {
             return;
         }
         let known: Vec<_> = shape.fields.iter().map(|field| field.name).collect();
-        let problem = Diagnostic::error("LB0201", &path, format!("unknown key {} in a {}", quoted(key), shape.name));
+        let problem = Diagnostic::error("LB0201", &path, format!("unknown key {} in `{}`", quoted(key), shape.name));
         self.problems.add(problem.on_key().help(choices(key, &known)));
     }
 
@@ -245,6 +245,7 @@ pub(super) fn describe(ty: &Ty) -> String {
     match ty {
         Ty::Text | Ty::Fixed => "a text".into(),
         Ty::Name => "a name".into(),
+        Ty::Int { min, max } if min == max => format!("{min}"),
         Ty::Int { min, max } => format!("a whole number from {min} to {max}"),
         Ty::Duration => "a duration like 90s, 15m or 1h30m".into(),
         Ty::Flag => "true or false".into(),
