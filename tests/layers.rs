@@ -56,8 +56,11 @@ fn imports_follow_the_table() {
             wrong.push(format!("{}: module {module} is not in the table", rel.display()));
             continue;
         };
+        // Tests may build what they need with everything above their layer.
+        let is_test = path.file_name().is_some_and(|name| name == "tests.rs");
+        let above = |name: &str| MAY_IMPORT.iter().take_while(|(m, _)| *m != module).any(|(m, _)| *m == name);
         for name in imports(&fs::read_to_string(&path).unwrap()) {
-            if name != module && !allowed.contains(&name.as_str()) {
+            if name != module && !allowed.contains(&name.as_str()) && !(is_test && above(&name)) {
                 wrong.push(format!("{}: {module} -> {name}", rel.display()));
             }
         }

@@ -209,8 +209,7 @@ impl Reader<'_> {
             return fatal("LB0112", at, "a key must be a text", "write a word before the colon");
         }
         if self.open.len() >= DEEPEST {
-            let message = format!("nested more than {DEEPEST} levels deep");
-            return fatal("LB0104", at, &message, "no runbook needs that: is it the right file?");
+            return Err(Box::new(too_deep(at)));
         }
         let (path, before) = (self.next_path(), self.cost);
         self.spend(Cost { nodes: 1, bytes: path.0.len() }, &at)?;
@@ -260,6 +259,10 @@ impl Reader<'_> {
 
     fn broken(&self, text: &str, error: &ScanError) -> Diagnostic {
         let at = self.offsets.range(Span::empty(*error.marker()), text);
+        // The scanner looks ahead of the parser, and has a limit of its own.
+        if error.info().contains("recursion limit") {
+            return too_deep(at);
+        }
         let end = text[at.start..].chars().next().map_or(at.start, |c| at.start + c.len_utf8());
         let line = &text[text[..at.start].rfind('\n').map_or(0, |n| n + 1)..];
         let line = line.lines().next().unwrap_or_default();
@@ -272,6 +275,11 @@ impl Reader<'_> {
         };
         Diagnostic::at_bytes("LB0101", at.start..end, format!("this is not YAML: {}", error.info())).help(help)
     }
+}
+
+fn too_deep(at: Range<usize>) -> Diagnostic {
+    let message = format!("nested more than {DEEPEST} levels deep");
+    Diagnostic::at_bytes("LB0104", at, message).help("no runbook needs that: is it the right file?")
 }
 
 fn refuse_tag(tagged: bool, at: &Range<usize>) -> Result<(), Fatal> {

@@ -245,6 +245,7 @@ pub(super) fn describe(ty: &Ty) -> String {
     match ty {
         Ty::Text | Ty::Fixed => "a text".into(),
         Ty::Name => "a name".into(),
+        Ty::Int { min, max } if min == max => format!("{min}"),
         Ty::Int { min, max } => format!("a whole number from {min} to {max}"),
         Ty::Duration => "a duration like 90s, 15m or 1h30m".into(),
         Ty::Flag => "true or false".into(),
