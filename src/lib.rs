@@ -19,5 +19,6 @@ pub mod ids;
 pub mod model;
 pub mod plan;
 pub mod runbook;
+pub mod sandbox;
 pub mod store;
 pub mod world;
