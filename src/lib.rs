@@ -23,5 +23,7 @@ pub mod plan;
 pub mod event;
 pub mod store;
 pub mod driver;
+pub mod sandbox;
 pub mod engine;
 pub mod view;
+pub mod cli;
