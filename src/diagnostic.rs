@@ -67,7 +67,7 @@ pub struct CodeRow {
     pub title: &'static str,
     /// Why it is refused or warned of, and what to do: a paragraph.
     pub text: &'static str,
-    /// A piece of a runbook that has the problem.
+    /// A piece of a runbook that has the problem; empty where `text` says enough.
     pub wrong: &'static str,
     /// The same piece without it.
     pub right: &'static str,
@@ -126,17 +126,6 @@ impl Diagnostic {
 /// Whether any of them keeps the runbook from running.
 pub fn any_error(all: &[Diagnostic]) -> bool {
     all.iter().any(|d| d.severity == Severity::Error)
-}
-
-/// What a code means, for `lifeboat validate --explain CODE`.
-#[derive(Debug)]
-pub struct CodeRow {
-    /// `LB` and four digits.
-    pub code: &'static str,
-    /// What is wrong, in a few words.
-    pub title: &'static str,
-    /// Why that matters, and what to do.
-    pub text: &'static str,
 }
 
 /// A document's text and where its nodes stand in it.

@@ -5,7 +5,7 @@
 use crate::diagnostic::CodeRow;
 
 const fn row(code: &'static str, title: &'static str, text: &'static str) -> CodeRow {
-    CodeRow { code, title, text }
+    CodeRow { code, title, text, wrong: "", right: "" }
 }
 
 /// Every code that a check can give.

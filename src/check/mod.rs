@@ -7,7 +7,7 @@
 
 mod advice;
 mod case;
-pub mod codes;
+mod codes;
 mod equipment;
 pub mod graph;
 mod holds;
@@ -16,6 +16,8 @@ mod outputs;
 mod safety;
 mod timing;
 mod undo;
+
+pub use codes::CODES;
 
 use crate::{
     diagnostic::{Diagnostic, any_error},

@@ -31,8 +31,7 @@ async fn rehearse(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
     let before = sandbox.lived().map_err(wrong)?;
     let mut worst = code::DONE;
     for (args, direction) in [(&there, Direction::Failover), (&back, Direction::Reprotect), (&back, Direction::Failback), (&back, Direction::Reprotect)] {
-        let leg = Move { args, ..Move::again(&first, args) };
-        let done = leg.go(direction).await?;
+        let done = first.with(args).go(direction).await?;
         worst = worst.max(worth(&done));
         if !matches!(done.code(), code::DONE | code::MISSED | code::UNPROTECTED) {
             break;

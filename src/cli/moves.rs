@@ -79,6 +79,19 @@ impl<'a> Move<'a> {
         Ok(Self { common, args, loaded, world, store, policy, since })
     }
 
+    /// The same, with other flags.
+    pub(super) fn with<'b>(&'b self, args: &'b MoveArgs) -> Move<'b> {
+        Move {
+            common: self.common,
+            args,
+            loaded: self.loaded.clone(),
+            world: self.world.clone(),
+            store: self.store.clone(),
+            policy: self.policy.clone(),
+            since: self.since.filter(|_| args.since.is_some()),
+        }
+    }
+
     /// A move, and where it was planned and done, the reprotect after it.
     pub(super) async fn with_reprotect(&self, direction: Direction) -> Result<u8, Failure> {
         let done = self.go(direction).await?;

@@ -15,7 +15,7 @@ use crate::{
     runbook::Runbook,
     store::RunHead,
     view::{
-        self, Progress,
+        Progress,
         commands::Next,
         status::{Held, LastRun, Leftover, ResourceStatus, SiteStatus, Status},
         summary,

@@ -47,5 +47,11 @@ fn explain(code: &str) -> Result<u8, Failure> {
         let lines = if indented { paragraph.lines().map(str::to_owned).collect() } else { view::text::wrap(paragraph, page().width.min(100), "", 0) };
         writeln!(out, "{}\n", lines.join("\n"))?;
     }
+    for (title, piece) in [("wrong", row.wrong), ("right", row.right)].into_iter().filter(|(_, piece)| !piece.is_empty()) {
+        writeln!(out, "{title}:")?;
+        for line in piece.lines() {
+            writeln!(out, "    {line}")?;
+        }
+    }
     Ok(code::DONE)
 }

@@ -25,6 +25,7 @@ use std::{
 };
 
 /// A runbook that was read and checked.
+#[derive(Clone)]
 pub(super) struct Loaded {
     pub(super) checked: Checked,
     /// Where it stands.
@@ -185,6 +186,7 @@ pub(super) fn block_on<T>(common: &Common, future: impl Future<Output = Result<T
 }
 
 /// Production, or what stands in for it.
+#[derive(Clone)]
 pub(super) struct World {
     pub(super) look: Arc<dyn Look>,
     pub(super) act: Arc<dyn Act>,
@@ -210,7 +212,7 @@ pub(super) fn world(common: &Common, runbook: &Runbook, fresh: bool) -> Result<W
         Speed::Times(n) => sandbox::Speed::Times(n),
         Speed::Max => sandbox::Speed::Max,
     };
-    let opened = Opened::open(&home, runbook, &Options { seed: common.seed, speed, faults, reset }).map_err(wrong)?;
+    let opened = Opened::open(&home, runbook, &Options { seed: common.seed, speed: Some(speed), faults, reset }).map_err(wrong)?;
     let start = opened.now_at_open();
     let (clock, tempo) = match common.speed {
         Speed::Max => (TokioClock::virtual_from(start), Tempo(Span::secs(30))),
