@@ -11,9 +11,11 @@ use std::path::PathBuf;
 /// When something is on fire: `lifeboat status FILE` tells what is going on and what to type next.
 #[derive(Debug, Parser)]
 #[command(name = "lifeboat", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done · 2 usage · 3 invalid runbook · 10 refused · 11 environment · 12 another run holds it \
+#[command(
+    after_help = "Exit codes: 0 done · 2 usage · 3 invalid runbook · 10 refused · 11 environment · 12 another run holds it \
     (10 to 12: nothing was changed) · 20 rolled back · 21 partial · 22 in doubt · 23 waits for a person · 24 an objective missed · \
-    25 restored but unprotected · 30 journal · 31 mismatch")]
+    25 restored but unprotected · 30 journal · 31 mismatch"
+)]
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -75,7 +77,14 @@ pub(super) struct Common {
     #[arg(long, global = true, help_heading = "Sandbox")]
     pub(super) sandbox: bool,
     /// How fast the sandbox's time goes: a number, or `max` for virtual time
-    #[arg(long, global = true, value_name = "N|max", default_value = "1", help_heading = "Sandbox", requires = "sandbox")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "N|max",
+        default_value = "1",
+        help_heading = "Sandbox",
+        requires = "sandbox"
+    )]
     pub(super) speed: Speed,
     /// What chance in the sandbox is made of; a new world takes it
     #[arg(long, global = true, value_name = "N", help_heading = "Sandbox", requires = "sandbox")]
@@ -106,7 +115,12 @@ impl std::str::FromStr for Speed {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "max" => Ok(Self::Max),
-            n => n.parse().ok().filter(|n| (1..=100_000).contains(n)).map(Self::Times).ok_or_else(|| "a whole number from 1 to 100000, or `max`".to_owned()),
+            n => n
+                .parse()
+                .ok()
+                .filter(|n| (1..=100_000).contains(n))
+                .map(Self::Times)
+                .ok_or_else(|| "a whole number from 1 to 100000, or `max`".to_owned()),
         }
     }
 }

@@ -22,7 +22,11 @@ pub(super) async fn reprotect(this: &Move<'_>, moved: u8) -> Result<u8, Failure>
 /// Asks which kind of failover it is, recommending what was seen.
 pub(super) fn ask_mode(advice: &str, planned: bool) -> Result<Mode, Failure> {
     let items = ["planned: nothing may be lost", "emergency: the site being left may be gone"];
-    let chosen = dialoguer::Select::new().with_prompt(format!("Which failover? {advice}")).items(items).default(usize::from(!planned)).interact_opt();
+    let chosen = dialoguer::Select::new()
+        .with_prompt(format!("Which failover? {advice}"))
+        .items(items)
+        .default(usize::from(!planned))
+        .interact_opt();
     match chosen {
         Ok(Some(0)) => Ok(Mode::Planned),
         Ok(Some(_)) => Ok(Mode::Emergency),

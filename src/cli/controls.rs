@@ -63,12 +63,19 @@ pub(super) fn answer(common: &Common, args: &AnswerArgs, yes: bool) -> Result<u8
 fn question(state: &RunState, named: Option<u32>) -> Result<AskId, Failure> {
     let open: Vec<_> = state.open_asks().collect();
     if let Some(n) = named {
-        return open.iter().find(|(id, _)| id.0 == n).map(|(id, _)| *id).ok_or_else(|| Failure::refused(format!("question {n} is not open")));
+        return open
+            .iter()
+            .find(|(id, _)| id.0 == n)
+            .map(|(id, _)| *id)
+            .ok_or_else(|| Failure::refused(format!("question {n} is not open")));
     }
     match &open[..] {
-        [] => Err(Failure::refused("no question is open").hint(format!("lifeboat show {}     tells what the run waits for", state.run))),
+        [] => Err(Failure::refused("no question is open")
+            .hint(format!("lifeboat show {}     tells what the run waits for", state.run))),
         [(id, _)] => Ok(*id),
-        many => Err(many.iter().fold(Failure::usage("several questions are open: say which"), |f, (id, ask)| f.hint(format!("--ask {id}     {}", ask.message)))),
+        many => Err(many.iter().fold(Failure::usage("several questions are open: say which"), |f, (id, ask)| {
+            f.hint(format!("--ask {id}     {}", ask.message))
+        })),
     }
 }
 
@@ -109,12 +116,18 @@ async fn unfinished(common: &Common, run: Option<&str>) -> Result<(Arc<dyn Store
     let store = store(common, true)?;
     let head = find(&store, run).await?;
     if let Some(outcome) = head.outcome {
-        return Err(Failure::refused(format!("run {} has ended: {outcome}", head.id)).hint(format!("lifeboat show {}", head.id)));
+        return Err(Failure::refused(format!("run {} has ended: {outcome}", head.id))
+            .hint(format!("lifeboat show {}", head.id)));
     }
     Ok((store, head))
 }
 
-async fn post(store: &Arc<dyn Store>, head: &RunHead, control: &Control, operator: Option<&String>) -> Result<(), Failure> {
+async fn post(
+    store: &Arc<dyn Store>,
+    head: &RunHead,
+    control: &Control,
+    operator: Option<&String>,
+) -> Result<(), Failure> {
     store.post(&head.id, control, &who(operator), Timestamp::wall()).await?;
     Ok(())
 }

@@ -15,9 +15,11 @@ use crate::{
 /// Rehearses failover, reprotect, failback and reprotect. Only in the sandbox, for now.
 pub(super) fn run(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
     if !common.sandbox {
-        return Err(Failure::refused("a drill on real sites needs a complete `drill` overlay, which is not supported yet")
-            .hint("add --sandbox to rehearse in a simulated world")
-            .hint(format!("lifeboat plan {}     shows what a real run would do", args.file.display())));
+        return Err(Failure::refused(
+            "a drill on real sites needs a complete `drill` overlay, which is not supported yet",
+        )
+        .hint("add --sandbox to rehearse in a simulated world")
+        .hint(format!("lifeboat plan {}     shows what a real run would do", args.file.display())));
     }
     block_on(common, rehearse(common, args))
 }
@@ -30,7 +32,12 @@ async fn rehearse(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
     let wrong = |e: crate::sandbox::SandboxError| Failure::environment(e.to_string());
     let before = sandbox.lived().map_err(wrong)?;
     let mut worst = code::DONE;
-    for (args, direction) in [(&there, Direction::Failover), (&back, Direction::Reprotect), (&back, Direction::Failback), (&back, Direction::Reprotect)] {
+    for (args, direction) in [
+        (&there, Direction::Failover),
+        (&back, Direction::Reprotect),
+        (&back, Direction::Failback),
+        (&back, Direction::Reprotect),
+    ] {
         let done = first.with(args).go(direction).await?;
         worst = worst.max(worth(&done));
         if !matches!(done.code(), code::DONE | code::MISSED | code::UNPROTECTED) {

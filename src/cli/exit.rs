@@ -114,7 +114,8 @@ impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Journal(store) => store.into(),
-            EngineError::Mismatch(_) | EngineError::Seal => Self::new(code::MISMATCH, error.to_string()).hint("this journal was written by another lifeboat, or changed: nothing was done"),
+            EngineError::Mismatch(_) | EngineError::Seal => Self::new(code::MISMATCH, error.to_string())
+                .hint("this journal was written by another lifeboat, or changed: nothing was done"),
         }
     }
 }
@@ -131,7 +132,9 @@ impl From<StoreError> for Failure {
             StoreError::NoSuchRun(_) => "lifeboat runs   lists them",
             StoreError::Fenced(_) => "another process has taken the run over: lifeboat show",
             StoreError::Newer { .. } => "use the lifeboat that wrote it, or a newer one",
-            StoreError::Conflict | StoreError::Damaged { .. } => "nothing more was sent; keep the file as it is and look at it with: lifeboat show",
+            StoreError::Conflict | StoreError::Damaged { .. } => {
+                "nothing more was sent; keep the file as it is and look at it with: lifeboat show"
+            }
             StoreError::Outage { .. } => "nothing more was sent; mend the disk, then: lifeboat resume",
         };
         Self::new(code, error.to_string()).hint(hint)

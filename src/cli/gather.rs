@@ -35,7 +35,8 @@ pub(super) async fn look(look: &dyn Look, clock: &dyn Clock, targets: &BTreeSet<
 }
 
 async fn one(look: &dyn Look, clock: &dyn Clock, targets: Vec<Target>, limit: Span) -> Vec<Sight> {
-    let unknown = |target: &Target, why: String| Sight { target: target.clone(), at: clock.now(), seen: Seen::Unknown { why } };
+    let unknown =
+        |target: &Target, why: String| Sight { target: target.clone(), at: clock.now(), seen: Seen::Unknown { why } };
     tokio::select! {
         biased;
         results = look.look(&targets) => targets.iter().zip(results).map(|(t, r)| r.unwrap_or_else(|e| unknown(t, e.to_string()))).collect(),

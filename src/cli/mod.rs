@@ -33,13 +33,15 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
-    let result = dispatch(args);
+    // A panic is a mistake of ours: its code must not be taken for a state of production.
+    let result = std::panic::catch_unwind(|| dispatch(args));
     let code = match result {
-        Ok(code) => code,
-        Err(failure) => {
+        Ok(Ok(code)) => code,
+        Ok(Err(failure)) => {
             failure.print();
             failure.code
         }
+        Err(_) => code::INTERNAL,
     };
     ExitCode::from(code)
 }

@@ -96,7 +96,9 @@ impl<'a> Move<'a> {
     pub(super) async fn with_reprotect(&self, direction: Direction) -> Result<u8, Failure> {
         let done = self.go(direction).await?;
         match done {
-            Done::Ran(code, Mode::Planned) if matches!(code, code::DONE | code::MISSED) && !self.loaded.runbook().reprotect.is_empty() => {
+            Done::Ran(code, Mode::Planned)
+                if matches!(code, code::DONE | code::MISSED) && !self.loaded.runbook().reprotect.is_empty() =>
+            {
                 if self.args.no_reprotect { Ok(code::UNPROTECTED) } else { chain::reprotect(self, code).await }
             }
             other => Ok(other.code()),
@@ -129,8 +131,10 @@ impl<'a> Move<'a> {
         }
         self.consented(&plan)?;
         let supersedes = self.args.supersede.as_deref().map(RunId::new);
-        let start = Start { plan, realm: realm(self.common), policy: self.policy.clone(), since: self.since, supersedes, owed };
-        let code = begin(self.common, &self.args.consent, &self.world, (&self.store, &self.loaded.key()), start).await?;
+        let start =
+            Start { plan, realm: realm(self.common), policy: self.policy.clone(), since: self.since, supersedes, owed };
+        let code =
+            begin(self.common, &self.args.consent, &self.world, (&self.store, &self.loaded.key()), start).await?;
         Ok(Done::Ran(code, mode))
     }
 
@@ -153,7 +157,10 @@ impl<'a> Move<'a> {
                 Some(holder) => Err(busy(&holder)),
                 None => Err(Failure::refused(format!("run {} is unfinished", head.id))
                     .hint(format!("{}     takes it up again", known.on_run("resume", &head.id, "")))
-                    .hint(format!("--supersede {} --reason TEXT     takes over from it, with what it holds and owes", head.id))),
+                    .hint(format!(
+                        "--supersede {} --reason TEXT     takes over from it, with what it holds and owes",
+                        head.id
+                    ))),
             },
         }
     }
@@ -167,7 +174,8 @@ impl<'a> Move<'a> {
             self.store.post(&head.id, &control, &by, self.world.clock.now()).await?;
             let ended = super::controls::wait_until_free(&self.store, &head.key).await?;
             if !ended {
-                return Err(Failure::new(code::BUSY, format!("run {} did not let go", head.id)).hint("end its process, then type the same again"));
+                return Err(Failure::new(code::BUSY, format!("run {} did not let go", head.id))
+                    .hint("end its process, then type the same again"));
             }
         }
         let fence = claim(&self.store, &head.key, &self.args.consent).await?;
@@ -184,10 +192,20 @@ impl<'a> Move<'a> {
     }
 
     /// The two ends of a run.
-    fn ends(&self, direction: Direction, situation: &Situation, last: Option<&RunState>) -> Result<(SiteName, SiteName), Failure> {
+    fn ends(
+        &self,
+        direction: Direction,
+        situation: &Situation,
+        last: Option<&RunState>,
+    ) -> Result<(SiteName, SiteName), Failure> {
         let runbook = self.loaded.runbook();
         let standby = match &self.args.to {
-            Some(name) => runbook.standbys.iter().find(|s| s.as_str() == name).cloned().ok_or_else(|| Failure::usage(format!("`{name}` is no standby of this runbook")))?,
+            Some(name) => runbook
+                .standbys
+                .iter()
+                .find(|s| s.as_str() == name)
+                .cloned()
+                .ok_or_else(|| Failure::usage(format!("`{name}` is no standby of this runbook")))?,
             None => runbook.standbys[0].clone(),
         };
         let home = runbook.primary.clone();
@@ -206,7 +224,13 @@ impl<'a> Move<'a> {
     }
 
     /// Planned or emergency: as said; for a reprotect that of the move before; else asked.
-    fn mode(&self, direction: Direction, situation: &Situation, (from, _): (&SiteName, &SiteName), last: Option<&RunState>) -> Result<Mode, Failure> {
+    fn mode(
+        &self,
+        direction: Direction,
+        situation: &Situation,
+        (from, _): (&SiteName, &SiteName),
+        last: Option<&RunState>,
+    ) -> Result<Mode, Failure> {
         if self.args.emergency {
             return Ok(Mode::Emergency);
         }
@@ -216,7 +240,11 @@ impl<'a> Move<'a> {
             Direction::Reprotect => Ok(last.map_or(Mode::Emergency, |l| l.plan.mode)),
             Direction::Failover => {
                 let answers = situation.sites.get(from).is_some_and(|s| s.answers);
-                let advice = if answers { format!("{from} answers: --planned loses nothing") } else { format!("{from} does not answer: --emergency") };
+                let advice = if answers {
+                    format!("{from} answers: --planned loses nothing")
+                } else {
+                    format!("{from} does not answer: --emergency")
+                };
                 if !interactive(self.common, &self.args.consent) {
                     return Err(Failure::usage("say --planned or --emergency").hint(advice));
                 }
@@ -226,7 +254,12 @@ impl<'a> Move<'a> {
     }
 
     /// The plan, predicted on the world as it is.
-    pub(super) async fn plan(&self, direction: Direction, mode: Mode, (from, to): (SiteName, SiteName)) -> Result<Plan, Failure> {
+    pub(super) async fn plan(
+        &self,
+        direction: Direction,
+        mode: Mode,
+        (from, to): (SiteName, SiteName),
+    ) -> Result<Plan, Failure> {
         let now = self.world.clock.now();
         let entropy = u64::from(std::process::id()) ^ u64::try_from(Timestamp::wall().0).unwrap_or(0);
         let request = Request {
@@ -244,7 +277,11 @@ impl<'a> Move<'a> {
         let plan = predicted(&self.loaded, &request, &self.world).await?;
         if let Some(caution) = plan.cautions.iter().find(|c| c.refuses && mode == Mode::Planned) {
             let step = caution.step.as_ref().map_or_else(String::new, |s| format!("step {s}: "));
-            let hint = plan.steps.iter().find(|s| Some(&s.id) == caution.step.as_ref()).and_then(|s| s.prediction.stuck.clone());
+            let hint = plan
+                .steps
+                .iter()
+                .find(|s| Some(&s.id) == caution.step.as_ref())
+                .and_then(|s| s.prediction.stuck.clone());
             let known = commands(self.common, &self.loaded.typed);
             let failure = Failure::refused(format!("{step}{}", caution.what));
             let failure = hint.into_iter().fold(failure, |f, (_, hint)| f.hint(hint));
@@ -255,12 +292,18 @@ impl<'a> Move<'a> {
 
     /// Without a terminal the irreversible steps must have been accepted on the command line.
     fn consented(&self, plan: &Plan) -> Result<(), Failure> {
-        let missing: Vec<_> = plan.irreversible().filter(|s| !self.policy.accept.contains(&s.id)).map(|s| format!("--accept {}", s.id)).collect();
+        let missing: Vec<_> = plan
+            .irreversible()
+            .filter(|s| !self.policy.accept.contains(&s.id))
+            .map(|s| format!("--accept {}", s.id))
+            .collect();
         if missing.is_empty() || interactive(self.common, &self.args.consent) {
             return Ok(());
         }
-        Err(Failure::refused("this run cannot be undone once it is past its irreversible steps, and nobody is here to agree")
-            .hint(format!("add {} to agree beforehand; nothing was changed", missing.join(" "))))
+        Err(Failure::refused(
+            "this run cannot be undone once it is past its irreversible steps, and nobody is here to agree",
+        )
+        .hint(format!("add {} to agree beforehand; nothing was changed", missing.join(" "))))
     }
 
     fn nothing(&self, direction: Direction, from: &SiteName, to: &SiteName) -> Result<(), Failure> {
@@ -315,7 +358,8 @@ pub(super) async fn replay(store: &Arc<dyn Store>, run: &RunId) -> Result<RunSta
 pub(super) fn params(given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
     let mut all = BTreeMap::new();
     for text in given {
-        let (name, value) = text.split_once('=').ok_or_else(|| Failure::usage(format!("--param {text}: write --param name=value")))?;
+        let (name, value) =
+            text.split_once('=').ok_or_else(|| Failure::usage(format!("--param {text}: write --param name=value")))?;
         if all.insert(name.to_owned(), value.to_owned()).is_some() {
             return Err(Failure::usage(format!("--param {name} is given twice")));
         }
@@ -326,14 +370,20 @@ pub(super) fn params(given: &[String]) -> Result<BTreeMap<String, String>, Failu
 /// `--since`: an instant, or how long ago.
 pub(super) fn since(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
     let ago = text.parse::<Span>().map(|ago| now - ago);
-    let at = ago.or_else(|_| text.parse::<Timestamp>()).map_err(|_| Failure::usage(format!("--since {text}: write a time like 2026-11-21T03:12:00Z, or how long ago, like 12m")))?;
+    let at = ago.or_else(|_| text.parse::<Timestamp>()).map_err(|_| {
+        Failure::usage(format!("--since {text}: write a time like 2026-11-21T03:12:00Z, or how long ago, like 12m"))
+    })?;
     if at > now { Err(Failure::usage(format!("--since {text} lies in the future"))) } else { Ok(at) }
 }
 
 /// A step that `--accept` names exists somewhere in the runbook.
 fn known_step(loaded: &Loaded, name: &str) -> Result<(), Failure> {
     let runbook = loaded.runbook();
-    let all: Vec<_> = [&runbook.failover, &runbook.failback, &runbook.reprotect, &runbook.finally].into_iter().flatten().map(|s| s.id.as_str()).collect();
+    let all: Vec<_> = [&runbook.failover, &runbook.failback, &runbook.reprotect, &runbook.finally]
+        .into_iter()
+        .flatten()
+        .map(|s| s.id.as_str())
+        .collect();
     if all.contains(&name) {
         return Ok(());
     }

@@ -72,15 +72,26 @@ async fn one(loaded: &Loaded, args: &PlanArgs, mode: Mode, world: Option<&World>
         }
     };
     if let Some(refusal) = situation.and_then(|s| s.refusal(direction, mode, &from, &to)) {
-        plan.cautions.insert(0, plan::Caution { step: None, what: format!("{}; {}", refusal.why, refusal.hint), refuses: true });
+        plan.cautions
+            .insert(0, plan::Caution { step: None, what: format!("{}; {}", refusal.why, refusal.hint), refuses: true });
     }
     Ok(plan)
 }
 
-fn ends(loaded: &Loaded, args: &PlanArgs, direction: Direction, situation: Option<&Situation>) -> Result<(SiteName, SiteName), Failure> {
+fn ends(
+    loaded: &Loaded,
+    args: &PlanArgs,
+    direction: Direction,
+    situation: Option<&Situation>,
+) -> Result<(SiteName, SiteName), Failure> {
     let runbook = loaded.runbook();
     let standby = match &args.to {
-        Some(name) => runbook.standbys.iter().find(|s| s.as_str() == name).cloned().ok_or_else(|| Failure::usage(format!("`{name}` is no standby of this runbook")))?,
+        Some(name) => runbook
+            .standbys
+            .iter()
+            .find(|s| s.as_str() == name)
+            .cloned()
+            .ok_or_else(|| Failure::usage(format!("`{name}` is no standby of this runbook")))?,
         None => runbook.standbys[0].clone(),
     };
     let home = runbook.primary.clone();

@@ -2,7 +2,7 @@
 
 use super::{
     args::{Common, Consent, ResumeArgs},
-    exit::{Failure, code, of_outcome},
+    exit::{Failure, of_outcome},
     gather,
     moves::{human, replay},
     run::{busy, go_on, report, typed},
@@ -52,7 +52,9 @@ fn control(args: &ResumeArgs, state: &RunState) -> Result<Option<Control>, Failu
             return Ok(id);
         }
         let failure = Failure::usage(format!("run {} has no step {name}", state.run));
-        Err(crate::diagnostic::did_you_mean(name, known()).map_or(Failure::usage(failure.what.clone()), |n| Failure::usage(failure.what).hint(format!("did you mean {n}?"))))
+        Err(crate::diagnostic::did_you_mean(name, known()).map_or(Failure::usage(failure.what.clone()), |n| {
+            Failure::usage(failure.what).hint(format!("did you mean {n}?"))
+        }))
     };
     let why = || args.reason.clone().unwrap_or_default();
     Ok(match (&args.retry, &args.skip, &args.mark_done, args.undo) {
@@ -70,14 +72,22 @@ fn control(args: &ResumeArgs, state: &RunState) -> Result<Option<Control>, Failu
 }
 
 /// Takes a run up in this process: drift first, then on with it.
-pub(super) async fn take_up(common: &Common, consent: &Consent, store: &Arc<dyn Store>, head: &RunHead) -> Result<u8, Failure> {
+pub(super) async fn take_up(
+    common: &Common,
+    consent: &Consent,
+    store: &Arc<dyn Store>,
+    head: &RunHead,
+) -> Result<u8, Failure> {
     let state = replay(store, &head.id).await?;
     let file = Path::new(&state.plan.folder).join(&state.plan.file);
     let loaded = load(common, &file)?;
     let world = world(common, loaded.runbook(), false)?;
     if human(common) {
         if loaded.runbook().digest != state.plan.digest {
-            note(&format!("{} has changed since the run began; the run goes on by the plan it was started with", file.display()));
+            note(&format!(
+                "{} has changed since the run began; the run goes on by the plan it was started with",
+                file.display()
+            ));
         }
         drift(&state, &world).await;
     }
@@ -88,7 +98,8 @@ pub(super) async fn take_up(common: &Common, consent: &Consent, store: &Arc<dyn 
 async fn drift(state: &RunState, world: &World) {
     let watched = |what: &What| matches!(what, What::Db(_) | What::Parameters(_) | What::Group(_) | What::Records(_));
     let gone = |site: &crate::ids::SiteName| state.plan.mode == Mode::Emergency && *site == state.plan.ends.from.name;
-    let mut expected = Sights::of(state.plan.observed.iter().filter(|s| watched(&s.target.what) && !gone(&s.target.site)).cloned());
+    let mut expected =
+        Sights::of(state.plan.observed.iter().filter(|s| watched(&s.target.what) && !gone(&s.target.site)).cloned());
     let mut effects: Vec<_> = state.steps.values().flat_map(|s| s.past.sent.iter().chain(&s.undo_past.sent)).collect();
     effects.sort_by_key(|e| e.at);
     for done in effects {
@@ -97,31 +108,46 @@ async fn drift(state: &RunState, world: &World) {
     let now = world.clock.now();
     let targets = expected.sights().map(|s| s.target.clone()).collect();
     let seen = gather::look(&*world.look, &*world.clock, &targets).await;
-    for (then, is) in expected.sights().zip(seen.sights()).filter(|(a, b)| a.target == b.target && essence(&a.seen) != essence(&b.seen)) {
-        note(&format!("drift: {}: expected {}, now {}", then.target, view::seen::words(then, now), view::seen::words(is, now)));
+    for (then, is) in expected
+        .sights()
+        .zip(seen.sights())
+        .filter(|(a, b)| a.target == b.target && essence(&a.seen) != essence(&b.seen))
+    {
+        note(&format!(
+            "drift: {}: expected {}, now {}",
+            then.target,
+            view::seen::words(then, now),
+            view::seen::words(is, now)
+        ));
     }
 }
 
 /// What of a sight must not have changed by itself.
 fn essence(seen: &Seen) -> String {
     match seen {
-        Seen::Db(db) => format!("{:?} {:?} {:?}", db.source.as_ref().map(|s| &s.identifier), db.parameter_group, db.security_groups),
+        Seen::Db(db) => {
+            format!("{:?} {:?} {:?}", db.source.as_ref().map(|s| &s.identifier), db.parameter_group, db.security_groups)
+        }
         Seen::Parameters(group) => format!("{:?}", group.values),
         Seen::Group(group) => format!("{} {}", group.size.min, group.size.max),
         Seen::Records(records) => {
-            let mut weights: Vec<_> = records.sets.iter().map(|s| format!("{} {:?} {:?}", s.name, s.set_identifier, s.weight)).collect();
+            let mut weights: Vec<_> =
+                records.sets.iter().map(|s| format!("{} {:?} {:?}", s.name, s.set_identifier, s.weight)).collect();
             weights.sort();
             weights.join(",")
         }
         Seen::Absent => "absent".into(),
         // What cannot be seen now has not been seen to change.
-        Seen::Unknown { .. } | Seen::Dbs(_) | Seen::Lag(_) | Seen::Position(_) | Seen::Snapshot(_) | Seen::Change(_) | Seen::Answer(_) => String::new(),
+        Seen::Unknown { .. }
+        | Seen::Dbs(_)
+        | Seen::Lag(_)
+        | Seen::Position(_)
+        | Seen::Snapshot(_)
+        | Seen::Change(_)
+        | Seen::Answer(_) => String::new(),
     }
 }
 
 fn note(text: &str) {
     drop(writeln!(std::io::stderr().lock(), "note: {text}"));
 }
-
-/// The code of a run that has ended; for commands that only tell.
-pub(super) const DONE: u8 = code::DONE;

@@ -19,22 +19,25 @@ use crate::{
         summary,
     },
 };
-use std::{
-    io::IsTerminal as _,
-    sync::Arc,
-};
+use std::{io::IsTerminal as _, sync::Arc};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// Whether people can be asked here.
 pub(super) fn interactive(common: &Common, consent: &Consent) -> bool {
-    common.output == Output::Human && !consent.unattended && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    common.output == Output::Human
+        && !consent.unattended
+        && std::io::stdin().is_terminal()
+        && std::io::stderr().is_terminal()
 }
 
 /// What the command line answers beforehand.
 pub(super) fn policy(common: &Common, consent: &Consent) -> Result<Policy, Failure> {
     let loss = consent.accept_data_loss.as_deref().map(|text| match text {
         "unknown" => Ok(AcceptLoss::Unknown),
-        span => span.parse::<Span>().map(AcceptLoss::UpTo).map_err(|e| Failure::usage(format!("--accept-data-loss: {e}, or `unknown`"))),
+        span => span
+            .parse::<Span>()
+            .map(AcceptLoss::UpTo)
+            .map_err(|e| Failure::usage(format!("--accept-data-loss: {e}, or `unknown`"))),
     });
     Ok(Policy {
         yes: consent.yes,
@@ -46,7 +49,11 @@ pub(super) fn policy(common: &Common, consent: &Consent) -> Result<Policy, Failu
 }
 
 /// Takes the lease of a key, or says who has it.
-pub(super) async fn claim(store: &Arc<dyn Store>, key: &LeaseKey, consent: &Consent) -> Result<crate::store::Fence, Failure> {
+pub(super) async fn claim(
+    store: &Arc<dyn Store>,
+    key: &LeaseKey,
+    consent: &Consent,
+) -> Result<crate::store::Fence, Failure> {
     match store.claim(key, &who(consent.operator.as_ref())).await? {
         Claim::Held(fence) => Ok(fence),
         Claim::Busy(holder) => Err(busy(&holder)),
@@ -57,27 +64,49 @@ pub(super) async fn claim(store: &Arc<dyn Store>, key: &LeaseKey, consent: &Cons
 pub(super) fn busy(holder: &Holder) -> Failure {
     let run = holder.run.as_ref().map_or_else(String::new, |run| format!(" run {run}"));
     let name = holder.run.as_ref().map_or_else(String::new, |run| format!(" {run}"));
-    Failure::new(code::BUSY, format!("{} holds{run} since {}, last heartbeat {}", holder.who, holder.since, holder.renewed))
-        .hint(format!("lifeboat show{name}     tells what it does"))
-        .hint(format!("lifeboat pause{name}    makes it wait"))
+    Failure::new(
+        code::BUSY,
+        format!("{} holds{run} since {}, last heartbeat {}", holder.who, holder.since, holder.renewed),
+    )
+    .hint(format!("lifeboat show{name}     tells what it does"))
+    .hint(format!("lifeboat pause{name}    makes it wait"))
 }
 
 /// Begins a run on a claimed lease and stays with it.
-pub(super) async fn begin(common: &Common, consent: &Consent, world: &World, (store, key): (&Arc<dyn Store>, &LeaseKey), begin: Start) -> Result<u8, Failure> {
+pub(super) async fn begin(
+    common: &Common,
+    consent: &Consent,
+    world: &World,
+    (store, key): (&Arc<dyn Store>, &LeaseKey),
+    begin: Start,
+) -> Result<u8, Failure> {
     let fence = claim(store, key, consent).await?;
     let run = begin.plan.run.clone();
     let file = typed(&begin.plan);
-    let (deps, doors, screen) = open(common, consent, world, Journal::new(store.clone(), world.boot.clone(), fence, run.clone(), Seq(0)), &file)?;
+    let (deps, doors, screen) = open(
+        common,
+        consent,
+        world,
+        Journal::new(store.clone(), world.boot.clone(), fence, run.clone(), Seq(0)),
+        &file,
+    )?;
     let result = engine::start(deps, doors, begin).await;
     close(common, screen, result, (store, &run, &file)).await
 }
 
 /// Takes a run up on a claimed lease and stays with it.
-pub(super) async fn go_on(common: &Common, consent: &Consent, world: &World, (store, key, run): (&Arc<dyn Store>, &LeaseKey, &RunId), plan: &Plan) -> Result<u8, Failure> {
+pub(super) async fn go_on(
+    common: &Common,
+    consent: &Consent,
+    world: &World,
+    (store, key, run): (&Arc<dyn Store>, &LeaseKey, &RunId),
+    plan: &Plan,
+) -> Result<u8, Failure> {
     let fence = claim(store, key, consent).await?;
     let head = store.read(run, Seq(1)).await?.last().map_or(Seq(0), |e| e.seq);
     let file = typed(plan);
-    let (deps, doors, screen) = open(common, consent, world, Journal::new(store.clone(), world.boot.clone(), fence, run.clone(), head), &file)?;
+    let (deps, doors, screen) =
+        open(common, consent, world, Journal::new(store.clone(), world.boot.clone(), fence, run.clone(), head), &file)?;
     let result = engine::resume(deps, doors, policy(common, consent)?).await;
     close(common, screen, result, (store, run, &file)).await
 }
@@ -89,7 +118,13 @@ pub(super) fn typed(plan: &Plan) -> String {
     full.strip_prefix(&here).unwrap_or(&full).display().to_string()
 }
 
-fn open(common: &Common, consent: &Consent, world: &World, journal: Journal, file: &str) -> Result<(Deps, Doors, Screen), Failure> {
+fn open(
+    common: &Common,
+    consent: &Consent,
+    world: &World,
+    journal: Journal,
+    file: &str,
+) -> Result<(Deps, Doors, Screen), Failure> {
     let surface = match common.output {
         Output::Json => Surface::Json,
         Output::Human if interactive(common, consent) => Surface::Terminal,
@@ -130,7 +165,12 @@ fn tell_sandbox(sandbox: Arc<Sandbox>) -> UnboundedSender<Notice> {
 }
 
 /// Ends the screen, reports, and gives the exit code.
-async fn close(common: &Common, screen: Screen, result: Result<(Ended, RunState), engine::EngineError>, (store, run, file): (&Arc<dyn Store>, &RunId, &str)) -> Result<u8, Failure> {
+async fn close(
+    common: &Common,
+    screen: Screen,
+    result: Result<(Ended, RunState), engine::EngineError>,
+    (store, run, file): (&Arc<dyn Store>, &RunId, &str),
+) -> Result<u8, Failure> {
     screen.end();
     let (ended, state) = result?;
     let events = store.read(run, Seq(1)).await?;

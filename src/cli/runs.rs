@@ -21,8 +21,12 @@ pub(super) async fn find(store: &Arc<dyn Store>, named: Option<&str>) -> Result<
         return match (&unfinished[..], all.first()) {
             ([one], _) => Ok((*one).clone()),
             ([], Some(last)) => Ok(last.clone()),
-            ([], None) => Err(Failure::usage("there are no runs yet").hint("lifeboat drill FILE --sandbox     makes one")),
-            (many, _) => Err(many.iter().fold(Failure::usage("several runs are unfinished: say which"), |f, r| f.hint(format!("{}     {}, began {}", r.id, r.runbook, r.started)))),
+            ([], None) => {
+                Err(Failure::usage("there are no runs yet").hint("lifeboat drill FILE --sandbox     makes one"))
+            }
+            (many, _) => Err(many.iter().fold(Failure::usage("several runs are unfinished: say which"), |f, r| {
+                f.hint(format!("{}     {}, began {}", r.id, r.runbook, r.started))
+            })),
         };
     };
     let like: Vec<_> = all.iter().filter(|r| r.id.as_str().starts_with(name)).collect();
@@ -54,7 +58,9 @@ pub(super) fn list(common: &Common, args: &RunsArgs) -> Result<u8, Failure> {
 
 fn print_rows(common: &Common, rows: &[view::runs::Row], now: Timestamp) -> Result<(), Failure> {
     match common.output {
-        super::args::Output::Human => print(common, |page, out| view::runs::human(rows, now, page, out), || serde_json::Value::Null),
+        super::args::Output::Human => {
+            print(common, |page, out| view::runs::human(rows, now, page, out), || serde_json::Value::Null)
+        }
         super::args::Output::Json => Ok(view::runs::json(rows, &mut std::io::stdout().lock())?),
     }
 }
@@ -62,13 +68,23 @@ fn print_rows(common: &Common, rows: &[view::runs::Row], now: Timestamp) -> Resu
 async fn row(store: &Arc<dyn Store>, head: RunHead) -> Result<view::runs::Row, Failure> {
     let events = store.read(&head.id, Seq(1)).await?;
     let progress = Progress::of(&events);
-    let kind = progress.plan.as_ref().map(|p| if p.direction.is_move() { format!("{} {}", p.mode, p.direction) } else { p.direction.to_string() });
+    let kind = progress
+        .plan
+        .as_ref()
+        .map(|p| if p.direction.is_move() { format!("{} {}", p.mode, p.direction) } else { p.direction.to_string() });
     let alive = store.holder(&head.key).await?.filter(|h| h.alive && h.run.as_ref() == Some(&head.id));
     let standing = match (&head.outcome, alive) {
         (None, Some(holder)) => format!("running, held by {}", holder.who),
         _ => summary::standing(&progress).1,
     };
-    Ok(view::runs::Row { run: head.id, runbook: head.runbook, kind: kind.unwrap_or_default(), started: head.started, outcome: head.outcome, standing })
+    Ok(view::runs::Row {
+        run: head.id,
+        runbook: head.runbook,
+        kind: kind.unwrap_or_default(),
+        started: head.started,
+        outcome: head.outcome,
+        standing,
+    })
 }
 
 /// `lifeboat show`.

@@ -18,7 +18,9 @@ pub(super) fn listen() -> std::io::Result<UnboundedReceiver<Signal>> {
         let (mut stream, to) = (signal(kind)?, to.clone());
         tokio::spawn(async move {
             while stream.recv().await.is_some() {
-                drop(to.send(name));
+                if to.send(name).is_err() {
+                    return;
+                }
             }
         });
     }

@@ -11,7 +11,7 @@ use crate::{
     event::{Event, Obligation},
     ids::{Seq, SiteName},
     model::Kind,
-    plan::{Active, DbRole, Situation, SiteSituation},
+    plan::{Active, DbRole, SiteSituation, Situation},
     runbook::Runbook,
     store::RunHead,
     view::{
@@ -69,7 +69,10 @@ fn gathered(common: &Common, loaded: &Loaded, world: &World, situation: &Situati
     let state = last.and_then(Last::state);
     let owed: Vec<_> = state.iter().flat_map(|s| s.owed.iter().cloned()).collect();
     let open = state.as_ref().filter(|s| s.outcome.is_none());
-    let held = open.iter().flat_map(|s| s.holds.values().map(|h| Held { run: s.run.clone(), what: h.what.clone(), since: h.since })).collect();
+    let held = open
+        .iter()
+        .flat_map(|s| s.holds.values().map(|h| Held { run: s.run.clone(), what: h.what.clone(), since: h.since }))
+        .collect();
     let home_first = |site: &&SiteName| (**site != runbook.primary, (*site).clone());
     let mut names: Vec<_> = situation.sites.keys().collect();
     names.sort_by_key(home_first);
@@ -96,8 +99,16 @@ fn protected(runbook: &Runbook, situation: &Situation) -> Option<bool> {
     let active = situation.active_site()?;
     let others = runbook.sites.keys().filter(|s| *s != active);
     let follows = others.clone().any(|s| situation.follows(s, active));
-    let unseen = others.clone().any(|s| situation.sites.get(s).is_some_and(|s| s.databases.values().any(|r| matches!(r, DbRole::Unknown(_)))));
-    if follows { Some(true) } else if unseen { None } else { Some(false) }
+    let unseen = others
+        .clone()
+        .any(|s| situation.sites.get(s).is_some_and(|s| s.databases.values().any(|r| matches!(r, DbRole::Unknown(_)))));
+    if follows {
+        Some(true)
+    } else if unseen {
+        None
+    } else {
+        Some(false)
+    }
 }
 
 fn site(runbook: &Runbook, name: &SiteName, seen: &SiteSituation) -> SiteStatus {
@@ -125,7 +136,17 @@ fn site(runbook: &Runbook, name: &SiteName, seen: &SiteSituation) -> SiteStatus 
 }
 
 fn blank(resource: crate::ids::ResourceName) -> ResourceStatus {
-    ResourceStatus { resource, words: String::new(), role: None, frozen: None, lag: None, weight: None, in_service: None, desired: None, alarming: false }
+    ResourceStatus {
+        resource,
+        words: String::new(),
+        role: None,
+        frozen: None,
+        lag: None,
+        weight: None,
+        in_service: None,
+        desired: None,
+        alarming: false,
+    }
 }
 
 fn database(resource: crate::ids::ResourceName, role: &DbRole) -> ResourceStatus {
@@ -149,8 +170,12 @@ fn database(resource: crate::ids::ResourceName, role: &DbRole) -> ResourceStatus
                 ..base
             }
         }
-        DbRole::Absent => ResourceStatus { words: "absent".into(), role: Some("absent".into()), alarming: true, ..base },
-        DbRole::Unknown(why) => ResourceStatus { words: format!("unknown: {why}"), role: Some("unknown".into()), alarming: true, ..base },
+        DbRole::Absent => {
+            ResourceStatus { words: "absent".into(), role: Some("absent".into()), alarming: true, ..base }
+        }
+        DbRole::Unknown(why) => {
+            ResourceStatus { words: format!("unknown: {why}"), role: Some("unknown".into()), alarming: true, ..base }
+        }
     }
 }
 
@@ -158,7 +183,10 @@ fn leftovers(situation: &Situation) -> Vec<Leftover> {
     let of_site = |(site, seen): (&SiteName, &SiteSituation)| {
         let each = |(resource, ids): (&crate::ids::ResourceName, &Vec<String>)| {
             ids.iter()
-                .map(|id| Leftover { what: format!("database {id} at {site}"), why: format!("retired from {resource}; delete it when its data is not needed any more") })
+                .map(|id| Leftover {
+                    what: format!("database {id} at {site}"),
+                    why: format!("retired from {resource}; delete it when its data is not needed any more"),
+                })
                 .collect::<Vec<_>>()
         };
         seen.retired.iter().flat_map(each).collect::<Vec<_>>()
@@ -168,12 +196,27 @@ fn leftovers(situation: &Situation) -> Vec<Leftover> {
 
 fn last_run(last: &Last) -> LastRun {
     let progress = Progress::of(&last.events);
-    let kind = progress.plan.as_ref().map(|p| if p.direction.is_move() { format!("{} {}", p.mode, p.direction) } else { p.direction.to_string() });
-    LastRun { run: last.head.id.clone(), kind: kind.unwrap_or_default(), started: last.head.started, outcome: last.head.outcome, standing: summary::standing(&progress).1 }
+    let kind = progress
+        .plan
+        .as_ref()
+        .map(|p| if p.direction.is_move() { format!("{} {}", p.mode, p.direction) } else { p.direction.to_string() });
+    LastRun {
+        run: last.head.id.clone(),
+        kind: kind.unwrap_or_default(),
+        started: last.head.started,
+        outcome: last.head.outcome,
+        standing: summary::standing(&progress).1,
+    }
 }
 
 /// What to type next, the most likely first.
-fn next(common: &Common, loaded: &Loaded, situation: &Situation, last: Option<&Last>, owed: &[Obligation]) -> Vec<Next> {
+fn next(
+    common: &Common,
+    loaded: &Loaded,
+    situation: &Situation,
+    last: Option<&Last>,
+    owed: &[Obligation],
+) -> Vec<Next> {
     let known = commands(common, &loaded.typed);
     let runbook = loaded.runbook();
     let say = |command: String, what: &str| Next { command, what: what.into() };
@@ -183,15 +226,25 @@ fn next(common: &Common, loaded: &Loaded, situation: &Situation, last: Option<&L
     let home = situation.sites.get(&runbook.primary);
     let has_db = runbook.resources.values().any(|r| matches!(r.kind, Kind::RdsInstance { .. }));
     match situation.active_site() {
-        _ if !owed.is_empty() => vec![say(known.on_file("reprotect"), "closes the site that was left, keeps its data, makes it the replica")],
-        Some(site) if *site == runbook.primary && home.is_some_and(|h| h.answers) => {
-            vec![say(known.on_file("plan"), "shows what a failover would do"), say(known.on_file("failover --planned"), "moves, losing nothing")]
+        _ if !owed.is_empty() => {
+            vec![say(known.on_file("reprotect"), "closes the site that was left, keeps its data, makes it the replica")]
         }
-        Some(site) if *site == runbook.primary => vec![say(known.on_file("failover --emergency"), "moves; what was not replicated is lost")],
+        Some(site) if *site == runbook.primary && home.is_some_and(|h| h.answers) => {
+            vec![
+                say(known.on_file("plan"), "shows what a failover would do"),
+                say(known.on_file("failover --planned"), "moves, losing nothing"),
+            ]
+        }
+        Some(site) if *site == runbook.primary => {
+            vec![say(known.on_file("failover --emergency"), "moves; what was not replicated is lost")]
+        }
         Some(site) if has_db && !situation.follows(&runbook.primary, site) => {
             vec![say(known.on_file("reprotect"), "makes the primary the replica of the active site")]
         }
         Some(_) => vec![say(known.on_file("failback"), "moves home, losing nothing")],
-        None => vec![say(known.on_file("failover --emergency"), "if the primary is lost"), say(known.on_file("plan --emergency"), "shows what that would do")],
+        None => vec![
+            say(known.on_file("failover --emergency"), "if the primary is lost"),
+            say(known.on_file("plan --emergency"), "shows what that would do"),
+        ],
     }
 }

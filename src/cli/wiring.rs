@@ -95,7 +95,11 @@ pub(super) fn err_page() -> Page {
 }
 
 /// Prints data: text for people, or one JSON object a line.
-pub(super) fn print(common: &Common, human: impl FnOnce(&Page, &mut dyn std::io::Write) -> std::io::Result<()>, json: impl FnOnce() -> serde_json::Value) -> Result<(), Failure> {
+pub(super) fn print(
+    common: &Common,
+    human: impl FnOnce(&Page, &mut dyn std::io::Write) -> std::io::Result<()>,
+    json: impl FnOnce() -> serde_json::Value,
+) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     let written = match common.output {
         Output::Human => human(&page(), &mut out),
@@ -123,9 +127,12 @@ pub(super) fn commands(common: &Common, file: &str) -> Commands {
 /// Where runs are recorded: `--store`, `$LIFEBOAT_HOME`, else the user's state directory.
 pub(super) fn home(common: &Common) -> Result<PathBuf, Failure> {
     let set = |name: &str| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let state = || set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state"))).map(|p| p.join("lifeboat"));
+    let state =
+        || set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state"))).map(|p| p.join("lifeboat"));
     let home = common.store.clone().or_else(|| set("LIFEBOAT_HOME")).or_else(state);
-    home.ok_or_else(|| Failure::environment("no place for the journal: neither --store, $LIFEBOAT_HOME nor $HOME is set"))
+    home.ok_or_else(|| {
+        Failure::environment("no place for the journal: neither --store, $LIFEBOAT_HOME nor $HOME is set")
+    })
 }
 
 pub(super) fn realm(common: &Common) -> Realm {
@@ -134,10 +141,13 @@ pub(super) fn realm(common: &Common) -> Realm {
 
 /// Refuses what would lead real calls elsewhere.
 fn environment(common: &Common) -> Result<(), Failure> {
-    let stray = env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).find(|name| name.starts_with("AWS_ENDPOINT_URL"));
+    let stray = env::vars_os()
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .find(|name| name.starts_with("AWS_ENDPOINT_URL"));
     match stray {
         Some(name) if !common.sandbox && !common.allow_endpoint_override => {
-            Err(Failure::refused(format!("{name} is set: calls would go elsewhere than to AWS")).hint(format!("unset {name}, or say --allow-endpoint-override")))
+            Err(Failure::refused(format!("{name} is set: calls would go elsewhere than to AWS"))
+                .hint(format!("unset {name}, or say --allow-endpoint-override")))
         }
         _ => Ok(()),
     }
@@ -154,7 +164,9 @@ pub(super) fn store(common: &Common, write: bool) -> Result<Arc<dyn Store>, Fail
 fn opening(error: OpenError) -> Failure {
     let code = match &error {
         OpenError::Newer { .. } => super::exit::code::JOURNAL,
-        OpenError::Home { .. } | OpenError::Network { .. } | OpenError::NotOurs { .. } | OpenError::File { .. } => super::exit::code::ENVIRONMENT,
+        OpenError::Home { .. } | OpenError::Network { .. } | OpenError::NotOurs { .. } | OpenError::File { .. } => {
+            super::exit::code::ENVIRONMENT
+        }
     };
     Failure::new(code, error.to_string())
 }
@@ -202,17 +214,24 @@ pub(super) struct World {
 pub(super) fn world(common: &Common, runbook: &Runbook, fresh: bool) -> Result<World, Failure> {
     environment(common)?;
     if !common.sandbox {
-        return Err(Failure::environment("this lifeboat does not speak to AWS yet").hint("add --sandbox to work in a simulated world, or --offline to plan without one"));
+        return Err(Failure::environment("this lifeboat does not speak to AWS yet")
+            .hint("add --sandbox to work in a simulated world, or --offline to plan without one"));
     }
     let home = home(common)?;
     let wrong = |e: sandbox::SandboxError| Failure::environment(e.to_string());
-    let faults = common.fault.iter().map(|text| text.parse::<Fault>()).collect::<Result<Vec<_>, _>>().map_err(|e| Failure::usage(e.to_string()))?;
+    let faults = common
+        .fault
+        .iter()
+        .map(|text| text.parse::<Fault>())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| Failure::usage(e.to_string()))?;
     let reset = fresh && !Opened::matches(&home, runbook).map_err(wrong)?;
     let speed = match common.speed {
         Speed::Times(n) => sandbox::Speed::Times(n),
         Speed::Max => sandbox::Speed::Max,
     };
-    let opened = Opened::open(&home, runbook, &Options { seed: common.seed, speed: Some(speed), faults, reset }).map_err(wrong)?;
+    let opened = Opened::open(&home, runbook, &Options { seed: common.seed, speed: Some(speed), faults, reset })
+        .map_err(wrong)?;
     let start = opened.now_at_open();
     let (clock, tempo) = match common.speed {
         Speed::Max => (TokioClock::virtual_from(start), Tempo(Span::secs(30))),
@@ -220,5 +239,12 @@ pub(super) fn world(common: &Common, runbook: &Runbook, fresh: bool) -> Result<W
     };
     let clock: Arc<dyn Clock> = Arc::new(clock);
     let sandbox = Arc::new(opened.start(clock.clone()));
-    Ok(World { look: sandbox.clone(), act: sandbox.clone(), clock, boot: Arc::new(KernelBootClock), tempo, sandbox: Some(sandbox) })
+    Ok(World {
+        look: sandbox.clone(),
+        act: sandbox.clone(),
+        clock,
+        boot: Arc::new(KernelBootClock),
+        tempo,
+        sandbox: Some(sandbox),
+    })
 }

@@ -87,7 +87,13 @@ pub async fn end(journal: Journal, who: &Who, control: Control, now: Timestamp) 
     let posted = Posted { id: ControlId(0), at: now, by: who.clone(), control };
     let mut batch = vec![];
     for kind in control::receive(&state, &posted, now) {
-        let event = Event { run: run.clone(), seq: state.head.next(), epoch: journal.epoch(), at: now.max(state.last_at), kind };
+        let event = Event {
+            run: run.clone(),
+            seq: state.head.next(),
+            epoch: journal.epoch(),
+            at: now.max(state.last_at),
+            kind,
+        };
         state.apply(&event)?;
         batch.push(event);
     }

@@ -131,6 +131,8 @@ pub(super) fn plan() -> Plan {
     let ready = PlanStep { run: RunWord::Skip, ..step("ready", 5, "verify-http", Impact::Read) };
     let unlock = PlanStep { section: Section::Finally, ..step("allow_deploys", 1, "exec", Impact::Safe) };
     Plan {
+        run: crate::ids::RunId::new("r1kf"),
+        incident: None,
         runbook: "storefront".into(),
         digest: "3f9a0c57d2e1b84466aa".into(),
         folder: "runbooks".into(),

@@ -21,7 +21,11 @@ pub struct Screen(std::thread::JoinHandle<()>, UnboundedSender<Notice>);
 
 impl Screen {
     /// Starts it.
-    pub fn start(surface: Surface, _commands: Commands, _requests: UnboundedSender<Request>) -> (Self, UnboundedSender<Notice>) {
+    pub fn start(
+        surface: Surface,
+        _commands: Commands,
+        _requests: UnboundedSender<Request>,
+    ) -> (Self, UnboundedSender<Notice>) {
         let (to, mut from) = unbounded_channel::<Notice>();
         let thread = std::thread::spawn(move || {
             let mut progress = Progress::default();
@@ -30,7 +34,9 @@ impl Screen {
                 match notice {
                     Notice::Event(event) => {
                         match surface {
-                            Surface::Json => drop(writeln!(std::io::stdout().lock(), "{}", json::event(&event, &progress))),
+                            Surface::Json => {
+                                drop(writeln!(std::io::stdout().lock(), "{}", json::event(&event, &progress)))
+                            }
                             _ => {
                                 for line in show::lines(&event, &progress, &page) {
                                     drop(writeln!(std::io::stderr().lock(), "{line}"));

@@ -103,7 +103,9 @@ fn first(target: &Target, now: Timestamp) -> Seen {
         }),
         What::Db(_) | What::Snapshot(_) => Seen::Absent,
         What::Retired(_) => Seen::Dbs(vec![]),
-        What::Parameters(name) => Seen::Parameters(Parameters { name: name.clone(), values: [].into(), tags: [].into() }),
+        What::Parameters(name) => {
+            Seen::Parameters(Parameters { name: name.clone(), values: [].into(), tags: [].into() })
+        }
         What::Lag(_) | What::SlotLag(_) => Seen::Lag(Lag { samples: vec![LagSample { at: now, seconds: Some(1.0) }] }),
         What::Position(_) => Seen::Position(Position { lsn: 100, writable: home, writing: 0 }),
         What::Marker(..) | What::Command(_) => answer(false),
@@ -115,7 +117,13 @@ fn first(target: &Target, now: Timestamp) -> Seen {
                 (_, true) => Size { min: 2, desired: 2, max: 4 },
                 (_, false) => Size { min: 0, desired: 0, max: 4 },
             };
-            Seen::Group(lifeboat::world::asg::Group { name: name.clone(), size, in_service: size.desired, suspended: vec![], failure: None })
+            Seen::Group(lifeboat::world::asg::Group {
+                name: name.clone(),
+                size,
+                in_service: size.desired,
+                suspended: vec![],
+                failure: None,
+            })
         }
         What::Records(_) => {
             let set = |site: &str, weight| RecordSet {

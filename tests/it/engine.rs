@@ -84,7 +84,12 @@ pub fn store(clock: &Arc<dyn Clock>) -> Arc<dyn Store> {
     Arc::new(MemoryStore::new(Clocks { now: Arc::new(move || clock.now()), boot: Arc::new(KernelBootClock) }))
 }
 
-pub async fn run(cloud: &Arc<Cloud>, clock: &Arc<dyn Clock>, store: &Arc<dyn Store>, plan: Plan) -> (Ended, RunState, Vec<Event>) {
+pub async fn run(
+    cloud: &Arc<Cloud>,
+    clock: &Arc<dyn Clock>,
+    store: &Arc<dyn Store>,
+    plan: Plan,
+) -> (Ended, RunState, Vec<Event>) {
     let run = plan.run.clone();
     let deps = deps(cloud, clock, store, &run, Seq(0)).await;
     let begin = Start { plan, realm: Realm::Sandbox, policy: policy(), since: None, supersedes: None, owed: vec![] };
