@@ -128,17 +128,6 @@ pub fn any_error(all: &[Diagnostic]) -> bool {
     all.iter().any(|d| d.severity == Severity::Error)
 }
 
-/// What a code means, for `lifeboat validate --explain CODE`.
-#[derive(Debug)]
-pub struct CodeRow {
-    /// `LB` and four digits.
-    pub code: &'static str,
-    /// What is wrong, in a few words.
-    pub title: &'static str,
-    /// Why that matters, and what to do.
-    pub text: &'static str,
-}
-
 /// A document's text and where its nodes stand in it.
 #[derive(Clone, Debug, Default)]
 pub struct SourceMap {
