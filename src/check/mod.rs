@@ -8,7 +8,7 @@
 
 mod advice;
 mod case;
-pub mod codes;
+mod codes;
 pub mod graph;
 mod groups;
 mod holds;
@@ -17,6 +17,8 @@ mod outputs;
 mod safety;
 mod timing;
 mod undo;
+
+pub use codes::CODES;
 
 use crate::{
     diagnostic::{Diagnostic, any_error},

@@ -1,6 +1,6 @@
 //! Each check, by the smallest change to a good runbook that it must find, and nothing beside it.
 
-use super::{check, codes::CODES};
+use super::{CODES, check};
 use crate::{
     diagnostic::{Diagnostic, SourceMap, any_error},
     syntax::parse,

@@ -103,7 +103,7 @@ pub fn draft(checked: &Checked, request: &Request) -> Result<Plan, Vec<String>> 
 /// The parameters' values: given, else default.
 fn parameters(runbook: &Runbook, given: &BTreeMap<String, String>, wrong: &mut Vec<String>) -> Map<String, Value> {
     for name in given.keys().filter(|name| !runbook.parameters.contains_key(name.as_str())) {
-        let known = runbook.parameters.keys().map(|p| p.as_str());
+        let known = runbook.parameters.keys().map(crate::ids::ParamName::as_str);
         let hint =
             crate::diagnostic::did_you_mean(name, known).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
         wrong.push(format!("the runbook has no parameter `{name}`{hint}"));

@@ -32,8 +32,8 @@ pub const CODES: &[CodeRow] = &[
     ),
     row(
         "LB0103",
-        "file too long",
-        "A runbook of more than 1 MiB is a mistake: another file, or something that was generated. It is refused before it is read.",
+        "file or line too long",
+        "A runbook of more than 1 MiB, or with a line of more than 64 KiB, is a mistake: another file, or something that was generated. It is refused before it is read.",
         "",
         "owner: team-storefront",
     ),
@@ -47,7 +47,7 @@ pub const CODES: &[CodeRow] = &[
     row(
         "LB0105",
         "too many values",
-        "A runbook may hold 100,000 values, 16 MiB of texts and 5,000 different expressions, with aliases written out. The limits keep a few lines of aliases that repeat each other from growing without end.",
+        "A runbook may hold 50,000 values, 16 MiB of texts and 5,000 different expressions, with aliases written out. The limits keep a few lines of aliases that repeat each other from growing without end.",
         "",
         "owner: team-storefront",
     ),

@@ -68,6 +68,9 @@ impl<'n> Expressions<'n> {
 
     /// Judges every expression of a text, or the text as one where it is a `when`.
     pub(super) fn check(&mut self, found: &Found<'_>, scope: Scope<'_>, problems: &mut Problems) {
+        if problems.full() {
+            return problems.cut();
+        }
         let text = found.node.text().unwrap_or_default();
         let at = |code, message: String| Diagnostic::error(code, &found.node.path, message);
         if matches!(found.ty, Ty::Expr) {
@@ -225,9 +228,9 @@ impl<'n> Expressions<'n> {
 
     fn site(&self, root: &str, rest: &[&str], source: &str) -> Result<(), (&'static str, String, String)> {
         let sites = match root {
-            "primary" => self.names.primary.into_iter().collect(),
-            "standby" => self.names.standbys.clone(),
-            _ => self.names.ends(),
+            "primary" => self.names.primary.as_slice(),
+            "standby" => &self.names.standbys,
+            _ => &self.names.ends,
         };
         // An absent value ends the run in the middle, unless the expression says what it means.
         let lacking = |has: &dyn Fn(&str) -> bool| {

@@ -61,7 +61,7 @@ fn head(root: &Node, names: &Names<'_>, problems: &mut Problems) {
     for node in root.get("primary").into_iter().chain(standbys) {
         let Some(name) = node.text() else { continue };
         if !names.sites.contains_key(name) && !names.sites.is_empty() {
-            problems.add(nowhere(node, "LB0301", "site", &known));
+            nowhere(problems, node, ("LB0301", "site"), known.iter().copied());
         }
         if let Some(first) = seen.insert(name, node) {
             let problem =
@@ -174,7 +174,7 @@ fn steps(
                 continue;
             }
             let mut mode = |mode| {
-                let mut problems = Problems::default();
+                let mut problems = problems.beside();
                 let step = modes::in_mode(node, mode);
                 one(&step, (section, index), names, expressions, &mut problems);
                 problems

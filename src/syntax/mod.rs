@@ -43,6 +43,9 @@ use std::{fs, io::Read as _, path::Path};
 /// A file longer than that is no runbook.
 const LONGEST: u64 = 1 << 20;
 
+/// The YAML scanner looks ahead to the end of a line and keeps all it sees.
+const LONGEST_LINE: usize = 64 << 10;
+
 /// What a file says, and what is wrong with it.
 #[derive(Debug)]
 pub struct Loaded {
@@ -87,6 +90,12 @@ fn text(bytes: &[u8], source: &mut SourceMap, problems: &mut Problems) -> Option
     if bytes.len() as u64 > LONGEST {
         let problem = Diagnostic::at_bytes("LB0103", 0..0, format!("the file is longer than {} MiB", LONGEST >> 20));
         problems.add(problem.help("no runbook is that long: is it the right file?"));
+        return None;
+    }
+    let line = bytes.split(|b| b"\r\n".contains(b)).find(|line| line.len() > LONGEST_LINE);
+    if line.is_some() {
+        let message = format!("a line is longer than {} KiB", LONGEST_LINE >> 10);
+        problems.add(Diagnostic::at_bytes("LB0103", 0..0, message).help("break it: YAML folds lines inside quotes"));
         return None;
     }
     match std::str::from_utf8(bytes) {

@@ -67,8 +67,12 @@ pub(super) struct Names<'n> {
     pub(super) sites: BTreeMap<&'n str, &'n Node>,
     pub(super) primary: Option<&'n str>,
     pub(super) standbys: Vec<&'n str>,
+    /// The sites where the service can be at home or move to, each once.
+    pub(super) ends: Vec<&'n str>,
     /// Each with the row of its kind, where that is known.
     pub(super) resources: BTreeMap<&'n str, (Option<&'static KindRow>, &'n Node)>,
+    /// What each resource is called at each site.
+    identities: BTreeMap<&'n str, BTreeMap<&'n str, &'n Node>>,
     /// The built-in one is among them.
     pub(super) probes: BTreeSet<&'n str>,
     pub(super) parameters: BTreeMap<&'n str, Option<ParamType>>,
@@ -98,9 +102,16 @@ impl<'n> Names<'n> {
             probes: named("probes").map(|(name, _)| name).chain([SITE_ANSWERS]).collect(),
             parameters: named("parameters").map(|(name, node)| (name, param_type(node))).collect(),
             objectives: named("objectives").map(|(name, _)| name).collect(),
+            identities: named("resources")
+                .map(|(name, node)| (name, node.get("sites").into_iter().flat_map(Node::meant).collect()))
+                .collect(),
+            ends: vec![],
             steps: BTreeMap::new(),
             mirrored: root.text_of("failback") == Some("mirror"),
         };
+        names.ends = names.primary.into_iter().chain(names.standbys.iter().copied()).collect();
+        names.ends.sort_unstable();
+        names.ends.dedup();
         for section in Section::ALL {
             for (index, node) in root.get(section.key()).map(Node::items).unwrap_or_default().iter().enumerate() {
                 if let Some(id) = node.text_of("id") {
@@ -119,15 +130,13 @@ impl<'n> Names<'n> {
 
     /// What a resource is called at a site.
     pub(super) fn identity(&self, resource: &str, site: &str) -> Option<&'n Node> {
-        self.resources.get(resource)?.1.get("sites")?.get(site)
+        self.identities.get(resource)?.get(site).copied()
     }
 
-    /// The sites where the service can be at home or move to, each once.
-    pub(super) fn ends(&self) -> Vec<&'n str> {
-        let mut ends: Vec<_> = self.primary.into_iter().chain(self.standbys.iter().copied()).collect();
-        ends.sort_unstable();
-        ends.dedup();
-        ends
+    /// The ends at which a resource is missing.
+    pub(super) fn missing(&self, resource: &str) -> Vec<&'n str> {
+        let there = |site: &&&str| self.sites.contains_key(**site) && self.identity(resource, site).is_none();
+        self.ends.iter().filter(there).copied().collect()
     }
 
     /// The sites at which a step of a list can come to work. `at`: `from`, `to` or a site's name.
@@ -142,7 +151,7 @@ impl<'n> Names<'n> {
         };
         let home = (forth && at == "from") || (back && at == "to");
         let away = (forth && at == "to") || (back && at == "from");
-        self.ends().into_iter().filter(|site| if Some(*site) == self.primary { home } else { away }).collect()
+        self.ends.iter().copied().filter(|site| if Some(*site) == self.primary { home } else { away }).collect()
     }
 }
 

@@ -5,16 +5,26 @@ use crate::diagnostic::{Diagnostic, Path};
 use std::collections::HashSet;
 
 /// The problems found so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Problems {
     all: Vec<Diagnostic>,
+    most: usize,
     seen: HashSet<(&'static str, Path, String)>,
-    untold: usize,
+    untold: bool,
+}
+
+impl Default for Problems {
+    fn default() -> Self {
+        // More than that helps nobody, and a hostile file could make millions.
+        Self { all: vec![], most: 100, seen: HashSet::new(), untold: false }
+    }
 }
 
 impl Problems {
-    /// More than that helps nobody, and a hostile file could make millions.
-    pub(super) const MOST: usize = 100;
+    /// None yet, and no room for more than this one has.
+    pub(super) fn beside(&self) -> Self {
+        Self { most: self.most.saturating_sub(self.all.len()), ..Self::default() }
+    }
 
     /// Adds a problem unless it was told already.
     pub(super) fn add(&mut self, problem: Diagnostic) {
@@ -23,16 +33,21 @@ impl Problems {
             return;
         }
         if self.full() {
-            self.untold += 1;
+            self.untold = true;
             return;
         }
         self.seen.insert((problem.code, place, problem.message.clone()));
         self.all.push(problem);
     }
 
+    /// Nothing more will be looked for, since nothing more would be told.
+    pub(super) fn cut(&mut self) {
+        self.untold = true;
+    }
+
     /// Nothing more will be told: whoever would search long for a suggestion need not.
     pub(super) fn full(&self) -> bool {
-        self.all.len() >= Self::MOST
+        self.all.len() >= self.most
     }
 
     /// Whether there is any.
@@ -47,7 +62,7 @@ impl Problems {
 
     /// Takes over the problems of one mode of a step. Those that the other mode does not have say so.
     pub(super) fn merge_modes(&mut self, planned: Self, emergency: Option<Self>) {
-        let Some(emergency) = emergency else { return planned.all.into_iter().for_each(|d| self.add(d)) };
+        let Some(emergency) = emergency else { return self.append(planned) };
         let only = |d: &Diagnostic, other: &Self| {
             let place = d.labels.first().map(|l| l.path.clone()).unwrap_or_default();
             !other.seen.contains(&(d.code, place, d.message.clone()))
@@ -58,18 +73,23 @@ impl Problems {
             }
             d
         };
+        self.untold |= planned.untold || emergency.untold;
         let first: Vec<_> = planned.all.iter().cloned().map(|d| in_mode(d, &emergency, ", in a planned run")).collect();
         let second: Vec<_> = emergency.all.iter().cloned().map(|d| in_mode(d, &planned, ", in an emergency")).collect();
         first.into_iter().chain(second).for_each(|d| self.add(d));
     }
 
+    /// Takes over the problems of a part.
+    pub(super) fn append(&mut self, part: Self) {
+        self.untold |= part.untold;
+        part.all.into_iter().for_each(|d| self.add(d));
+    }
+
     /// All of them, in the order they were found.
     pub(super) fn into_all(mut self) -> Vec<Diagnostic> {
-        if self.untold > 0 {
-            let message = format!("{} more problems are not shown", self.untold);
-            self.all.push(
-                Diagnostic::error("LB0114", &Path::root(), message).help("mend the first ones, then validate again"),
-            );
+        if self.untold {
+            let message = format!("only the first {} problems are shown", self.all.len());
+            self.all.push(Diagnostic::error("LB0114", &Path::root(), message).help("mend these, then validate again"));
         }
         self.all
     }
@@ -85,20 +105,20 @@ pub(super) fn quoted(text: &str) -> String {
     format!("`{short}`")
 }
 
-/// "did you mean `x`? ", where one of the known words is near.
-pub(super) fn meant<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+/// A suggestion where one of the known words is near, and all of them where they are few.
+pub(super) fn choices(wrong: &str, known: &[&str]) -> String {
+    const FEW: usize = 30;
     // Nobody misspells a word of that length, and the distance takes its square.
-    if wrong.len() > 64 {
-        return None;
-    }
-    crate::diagnostic::did_you_mean(wrong, known).map(|word| format!("did you mean `{word}`?"))
-}
-
-/// A suggestion, and all known words.
-pub(super) fn choices<'a>(wrong: &str, known: &[&'a str]) -> String {
-    let all = if known.is_empty() { "there is none".to_owned() } else { format!("known: {}", known.join(", ")) };
-    match meant(wrong, known.iter().copied()) {
-        Some(meant) => format!("{meant} {all}"),
-        None => all,
-    }
+    const LONGEST: usize = 64;
+    // A file of ten thousand names must not cost a second for each that is wrong.
+    const MOST: usize = 500;
+    let near = |word: &&&str| wrong.len() <= LONGEST && word.len().abs_diff(wrong.len()) <= 1 + wrong.len() / 4;
+    let meant = crate::diagnostic::did_you_mean(wrong, known.iter().filter(near).take(MOST).copied());
+    let meant = meant.map(|word| format!("did you mean `{word}`?"));
+    let all = match known.len() {
+        0 => "there is none".to_owned(),
+        1..=FEW => format!("known: {}", known.join(", ")),
+        many => format!("{many} are known"),
+    };
+    meant.map_or(all.clone(), |meant| format!("{meant} {all}"))
 }

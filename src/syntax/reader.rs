@@ -21,7 +21,7 @@ use std::{
 /// Levels of nesting. The language needs ten, a request's body a few more.
 const DEEPEST: usize = 64;
 /// Nodes, those that aliases repeat included.
-const MOST_NODES: usize = 100_000;
+const MOST_NODES: usize = 50_000;
 /// Bytes of texts and paths, those that aliases repeat included.
 const MOST_BYTES: usize = 16 << 20;
 

@@ -57,8 +57,7 @@ fn known_action(action: Option<&Node>, problems: &mut Problems) -> Option<&'stat
     let node = action?;
     let row = action::row(node.text()?);
     if row.is_none() {
-        let known: Vec<_> = action::ACTIONS.iter().map(ActionRow::name).collect();
-        problems.add(nowhere(node, "LB0305", "action", &known));
+        nowhere(problems, node, ("LB0305", "action"), action::ACTIONS.iter().map(ActionRow::name));
     }
     row
 }
@@ -78,9 +77,9 @@ fn without_action(step: &Node, problems: &mut Problems) {
 
 fn place(step: &Node, standing: Standing<'_>, problems: &mut Problems) {
     let Some(at) = step.get("at") else { return };
-    let known: Vec<_> = ["from", "to"].into_iter().chain(standing.names.sites.keys().copied()).collect();
-    if at.text().is_some_and(|text| !known.contains(&text)) {
-        problems.add(nowhere(at, "LB0301", "site", &known));
+    let sites = &standing.names.sites;
+    if at.text().is_some_and(|text| !["from", "to"].contains(&text) && !sites.contains_key(text)) {
+        nowhere(problems, at, ("LB0301", "site"), ["from", "to"].into_iter().chain(sites.keys().copied()));
     }
 }
 
@@ -96,18 +95,18 @@ fn needs(step: &Node, standing: Standing<'_>, problems: &mut Problems) {
                 problems.add(problem.help("a step needs steps of its own list"));
             }
             None => {
-                let known: Vec<_> = steps.values().filter(|s| s.section == standing.section).map(|s| s.id).collect();
-                problems.add(nowhere(need, "LB0304", "step", &known));
+                let known = steps.values().filter(|s| s.section == standing.section).map(|s| s.id);
+                nowhere(problems, need, ("LB0304", "step"), known);
             }
         }
     }
 }
 
 fn probes(list: Option<&Node>, standing: Standing<'_>, problems: &mut Problems) {
-    let known: Vec<_> = standing.names.probes.iter().copied().collect();
+    let known = &standing.names.probes;
     for probe in list.map(Node::items).unwrap_or_default() {
-        if probe.text().is_some_and(|name| !known.contains(&name)) {
-            problems.add(nowhere(probe, "LB0303", "probe", &known));
+        if probe.text().is_some_and(|name| !known.contains(name)) {
+            nowhere(problems, probe, ("LB0303", "probe"), known.iter().copied());
         }
     }
 }
@@ -126,10 +125,10 @@ pub(super) fn subject(node: &Node, row: Option<&ActionRow>, standing: Standing<'
         problems.add(problem.on_key().help("name all of them in `resources`"));
     }
     let all = resources(node);
-    let known: Vec<_> = names.resources.keys().copied().collect();
+    let known = || names.resources.keys().copied();
     for one in &all {
         if one.text().is_some_and(|name| !names.resources.contains_key(name)) {
-            problems.add(nowhere(one, "LB0302", "resource", &known));
+            nowhere(problems, one, ("LB0302", "resource"), known());
         }
     }
     let Some(row) = row else { return };
@@ -141,9 +140,10 @@ pub(super) fn subject(node: &Node, row: Option<&ActionRow>, standing: Standing<'
         return;
     }
     let wanted: Vec<_> = row.kinds.iter().map(KindName::to_string).collect();
-    if all.is_empty() {
-        let fit: Vec<_> =
-            known.into_iter().filter(|name| names.kind(name).is_some_and(|k| row.kinds.contains(&k))).collect();
+    if all.is_empty() && problems.full() {
+        problems.cut();
+    } else if all.is_empty() {
+        let fit: Vec<_> = known().filter(|name| names.kind(name).is_some_and(|k| row.kinds.contains(&k))).collect();
         let message = format!("`{}` needs a `resource` of kind {}", row.name(), wanted.join(" or "));
         let place = node.get("action").map_or(&node.path, |action| &action.path);
         problems.add(Diagnostic::error("LB0315", place, message).help(format!("there are: {}", fit.join(", "))));
@@ -156,12 +156,16 @@ pub(super) fn subject(node: &Node, row: Option<&ActionRow>, standing: Standing<'
             problems.add(Diagnostic::error("LB0314", &one.path, message));
             continue;
         }
-        for site in names.ends() {
-            if names.sites.contains_key(site) && names.identity(name, site).is_none() {
-                let message = format!("`{name}` is not at `{site}`");
-                let problem = Diagnostic::error("LB0318", &one.path, message).here("used here");
-                problems.add(problem.help(format!("add `{site}` to the `sites` of `{name}`")));
-            }
+        if problems.full() {
+            problems.cut();
+            continue;
+        }
+        let missing = names.missing(name);
+        if let Some(first) = missing.first() {
+            let more = if missing.len() > 1 { format!(" and {} more", missing.len() - 1) } else { String::new() };
+            let message = format!("`{name}` is not at `{first}`{more}");
+            let problem = Diagnostic::error("LB0318", &one.path, message).here("used here");
+            problems.add(problem.help(format!("add `{first}` to the `sites` of `{name}`")));
         }
     }
 }
@@ -263,14 +267,14 @@ pub(super) fn parameters(
         problems.add(Diagnostic::error("LB0202", &node.path, message).help(row.shape.doc));
         return;
     };
-    let mut found = Problems::default();
+    let mut found = problems.beside();
     let mut walk = Walk::new(&mut found);
     walk.shape(&row.shape, with);
     for expression in &walk.found {
         judge(expression, problems);
     }
     let sound = !found.any();
-    found.into_all().into_iter().for_each(|problem| problems.add(problem));
+    problems.append(found);
     if sound {
         complaints(node, row, problems);
     }

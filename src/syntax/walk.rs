@@ -6,7 +6,7 @@
 
 use super::{
     node::{Data, Node, Scalar, is_ignored},
-    problems::{Problems, choices, meant, quoted},
+    problems::{Problems, choices, quoted},
 };
 use crate::{
     clock::Span,
@@ -281,11 +281,18 @@ fn typed(ty: &Ty, node: &Node) -> Value {
     }
 }
 
-/// "did you mean", for a name that leads nowhere, and all names that lead somewhere.
-pub(super) fn nowhere(node: &Node, code: &'static str, what: &str, known: &[&str]) -> Diagnostic {
+/// A name that leads nowhere: told with a suggestion and, where they are few, all that lead somewhere.
+pub(super) fn nowhere<'k>(
+    problems: &mut Problems,
+    node: &Node,
+    (code, what): (&'static str, &str),
+    known: impl IntoIterator<Item = &'k str>,
+) {
     let name = node.text().unwrap_or_default();
-    let few = known.len() <= 20;
-    let help = if few { choices(name, known) } else { meant(name, known.iter().copied()).unwrap_or_default() };
     let problem = Diagnostic::error(code, &node.path, format!("there is no {what} {}", quoted(name)));
-    if help.is_empty() { problem } else { problem.help(help) }
+    if problems.full() {
+        return problems.add(problem);
+    }
+    let known: Vec<_> = known.into_iter().collect();
+    problems.add(problem.help(choices(name, &known)));
 }
