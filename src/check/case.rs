@@ -172,18 +172,6 @@ impl<'a> Case<'a> {
             Direction::Failover | Direction::Failback | Direction::Reprotect => None,
         }
     }
-    /// The sites a step can work at.
-    pub(super) fn sites(&self, step: usize) -> Vec<&'a SiteName> {
-        let (home, away) = (&self.runbook.primary, &self.runbook.standbys);
-        if let Some(Place::Site(site)) = &self.spec(step).at {
-            return vec![site];
-        }
-        match (self.direction, self.end(step)) {
-            (Direction::Failover, Some(End::From)) | (Direction::Failback, Some(End::To)) => vec![home],
-            (Direction::Failover, Some(End::To)) | (Direction::Failback, Some(End::From)) => away.iter().collect(),
-            _ => std::iter::once(home).chain(away).collect(),
-        }
-    }
     pub(super) fn impact(&self, step: usize) -> Impact {
         impact(self.spec(step))
     }

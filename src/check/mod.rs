@@ -1,5 +1,6 @@
 //! What is wrong with a runbook beyond its spelling: order, safety, holds, outputs, time.
 //!
+//! Assumes that all names lead somewhere, which `syntax` tells; what does not is passed over.
 //! Every rule judges the runbook as it would run in one direction and mode (a [`case`]), so that
 //! nothing is said about steps that are left out there. Rules are pure, know no text and name their
 //! places by path; each finding is told once, however many cases show it. A runbook without errors
@@ -8,8 +9,8 @@
 mod advice;
 mod case;
 mod codes;
-mod equipment;
 pub mod graph;
+mod groups;
 mod holds;
 mod order;
 mod outputs;
@@ -65,7 +66,7 @@ const OF_THE_FILE: &[fn(&Runbook, &mut Vec<Diagnostic>)] = &[
     order::order,
     outputs::finally_outputs,
     safety::finally,
-    equipment::own_groups,
+    groups::own_groups,
     advice::left_behind,
     advice::replicated_back,
     advice::sites,
@@ -83,7 +84,6 @@ const OF_A_CASE: &[fn(&Case<'_>, &mut Vec<Diagnostic>)] = &[
     undo::point_of_no_return,
     undo::undos,
     holds::holds,
-    equipment::equipped,
     timing::recovery_time,
     timing::expectations,
     timing::write_outage,

@@ -5,7 +5,7 @@ use super::{
     graph::Graph,
 };
 use crate::{
-    diagnostic::{Diagnostic, Path, did_you_mean},
+    diagnostic::{Diagnostic, Path},
     model::{Direction, Mode},
     runbook::{Runbook, Spec, Step},
 };
@@ -30,17 +30,12 @@ fn lists(runbook: &Runbook) -> Vec<List<'_>> {
     lists
 }
 
-/// The list that holds a step of that name.
-pub(super) fn list_of(runbook: &Runbook, id: &str) -> Option<&'static str> {
-    lists(runbook).into_iter().find(|l| l.steps.iter().any(|s| s.id.as_str() == id)).map(|l| l.key)
-}
-
 /// Needs, circles and steps that never run, in every list.
 pub(super) fn order(runbook: &Runbook, out: &mut Vec<Diagnostic>) {
     for list in lists(runbook) {
         for mode in MODES {
             for step in list.steps {
-                needs(runbook, &list, step, mode, out);
+                itself(step, mode, out);
             }
             circles(&list, mode, out);
         }
@@ -63,33 +58,11 @@ fn node(step: &Step, mode: Mode) -> Path {
     }
 }
 
-fn needs(runbook: &Runbook, list: &List<'_>, step: &Step, mode: Mode, out: &mut Vec<Diagnostic>) {
-    for (i, need) in step.spec(mode).needs.iter().flatten().enumerate() {
-        let here = node(step, mode).index(i);
-        if *need == step.id {
-            let wrong = Diagnostic::error("LB0404", &here, format!("step `{need}` needs itself"));
-            out.push(wrong.here("itself").help("remove it, or name the step that must be done before"));
-        } else if list.steps.iter().any(|s| s.id == *need) {
-        } else if let Some(other) = list_of(runbook, need.as_str()) {
-            let wrong = Diagnostic::error(
-                "LB0403",
-                &here,
-                format!("step `{}` needs `{need}`, a step of another list", step.id),
-            );
-            out.push(wrong.here(format!("stands in `{other}`")).help(format!(
-                "`{}` and `{other}` run at different times: name a step of `{}`, or remove it",
-                list.key, list.key
-            )));
-        } else {
-            let known = list.steps.iter().map(|s| s.id.as_str());
-            let help = match did_you_mean(need.as_str(), known) {
-                Some(best) => format!("did you mean `{best}`?"),
-                None => format!("name a step of `{}` by its `id`", list.key),
-            };
-            let wrong =
-                Diagnostic::error("LB0402", &here, format!("step `{}` needs `{need}`, which does not exist", step.id));
-            out.push(wrong.here("no step of that name").help(help));
-        }
+/// That a need names a step of its list is asked by `syntax`.
+fn itself(step: &Step, mode: Mode, out: &mut Vec<Diagnostic>) {
+    for (i, need) in step.spec(mode).needs.iter().flatten().enumerate().filter(|(_, need)| **need == step.id) {
+        let wrong = Diagnostic::error("LB0402", &node(step, mode).index(i), format!("step `{need}` needs itself"));
+        out.push(wrong.here("itself").help("remove it, or name the step that must be done before"));
     }
 }
 
@@ -116,7 +89,7 @@ fn circles(list: &List<'_>, mode: Mode, out: &mut Vec<Diagnostic>) {
 fn existence(list: &List<'_>, step: &Step, out: &mut Vec<Diagnostic>) {
     let cases = || list.directions.iter().flat_map(|d| MODES.map(|mode| (*d, mode)));
     if cases().all(|(d, mode)| runs(step, d, mode) == Runs::Never) {
-        let wrong = Diagnostic::error("LB0405", &step.path.key("id"), format!("step `{}` can never run", step.id));
+        let wrong = Diagnostic::error("LB0403", &step.path.key("id"), format!("step `{}` can never run", step.id));
         out.push(
             wrong
                 .here(format!("left out of every run of `{}`", list.key))
@@ -131,7 +104,7 @@ fn existence(list: &List<'_>, step: &Step, out: &mut Vec<Diagnostic>) {
         && always.into_iter().all(|(d, mode)| runs(step, d, mode) == Runs::Always)
     {
         let path = step.path.key("when");
-        let wrong = Diagnostic::warning("LB0406", &path, format!("the condition of `{}` always holds", step.id));
+        let wrong = Diagnostic::warning("LB0404", &path, format!("the condition of `{}` always holds", step.id));
         out.push(wrong.here("true in every run").help("remove `when`, or let it read a parameter or an output"));
     }
 }
@@ -139,19 +112,14 @@ fn existence(list: &List<'_>, step: &Step, out: &mut Vec<Diagnostic>) {
 fn absent(runbook: &Runbook, out: &mut Vec<Diagnostic>) {
     let has = |d| directions(runbook).any(|x| x == d);
     let failover = Path::root().key("failover");
-    if !has(Direction::Failover) {
-        let wrong = Diagnostic::error("LB0407", &failover, "`failover` has no steps").on_key();
-        out.push(wrong.here("nothing would be moved").help("write at least one step"));
-        return;
-    }
     if !has(Direction::Failback) {
-        let wrong = Diagnostic::warning("LB0408", &failover, "there is no way home: `failback` is missing").on_key();
+        let wrong = Diagnostic::warning("LB0405", &failover, "there is no way home: `failback` is missing").on_key();
         out.push(wrong.here("a way there, none back").help("write `failback: mirror`, or a list of its own"));
     }
     let promotes = |s: &&Step| MODES.iter().any(|m| s.spec(*m).action.as_deref() == Some("promote-replica"));
     if let Some(promote) = runbook.failover.iter().find(promotes).filter(|_| !has(Direction::Reprotect)) {
         let message = "nothing protects the service after a move: `reprotect` is missing";
-        let wrong = Diagnostic::warning("LB0409", &promote.path.key("id"), message);
+        let wrong = Diagnostic::warning("LB0406", &promote.path.key("id"), message);
         out.push(wrong.here("promoted here, replicated back nowhere").help(
             "write `reprotect` with `freeze-writes`, `quarantine`, `snapshot`, `retire`, `reverse-replication` and `wait-for-replication` for each database",
         ));

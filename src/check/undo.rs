@@ -4,7 +4,6 @@ use super::case::Case;
 use crate::{
     action,
     diagnostic::{Diagnostic, Path},
-    ids::ResourceName,
     model::Impact,
     runbook::{FailurePolicy, HoldEnd, OnTimeout},
 };
@@ -58,41 +57,18 @@ pub(super) fn undos(case: &Case<'_>, out: &mut Vec<Diagnostic>) {
             out.push(wrong.help("remove it; the way back is a failback"));
             continue;
         }
-        let Some(row) = action::row(&undo.action) else {
-            let message = format!("the undo of `{}` names no action: `{}`", case.id(i), undo.action);
-            let known = action::ACTIONS.iter().map(action::ActionRow::name);
-            let help = match crate::diagnostic::did_you_mean(&undo.action, known) {
-                Some(best) => format!("did you mean `{best}`?"),
-                None => "name an action, or write `undo: { with: … }` for the step's own".to_owned(),
-            };
-            out.push(Diagnostic::error("LB0512", &path, message).here("no action of that name").help(help));
-            continue;
-        };
+        let Some(row) = action::row(&undo.action) else { continue };
         let stated = undo.with.get("impact").and_then(|v| v.as_str()) == Some("irreversible");
         if row.impact == Impact::Irreversible || stated {
             let message = format!("the undo of `{}` cannot be taken back itself", case.id(i));
             let wrong = Diagnostic::error("LB0513", &path, message).here(format!("`{}` is irreversible", row.name()));
             out.push(wrong.help("undo by an action that can be repeated and reversed"));
         }
-        out.extend(misfit(case, i, row, &path));
+        if !row.kinds.is_empty() && case.spec(i).resources.is_empty() {
+            let kinds: Vec<_> = row.kinds.iter().map(ToString::to_string).collect();
+            let message = format!("the undo of `{}` has nothing to work on", case.id(i));
+            let wrong = Diagnostic::error("LB0512", &path, message).here(format!("`{}` needs a resource", row.name()));
+            out.push(wrong.help(format!("undo by an action without one, or give the step its {}", kinds.join(" or "))));
+        }
     }
-}
-
-/// The undo's action works on other kinds of resources.
-fn misfit(case: &Case<'_>, step: usize, row: &action::ActionRow, path: &Path) -> Option<Diagnostic> {
-    if row.kinds.is_empty() {
-        return None;
-    }
-    let resources = &case.spec(step).resources;
-    let kind = |name: &ResourceName| case.runbook.resources.get(name).map(crate::model::Resource::kind_name);
-    let misfit = resources.iter().find(|r| kind(r).is_some_and(|kind| !row.kinds.contains(&kind)));
-    let why = match misfit {
-        Some(other) => format!("`{}` does not work on `{other}`", row.name()),
-        None if resources.is_empty() => format!("`{}` needs a resource", row.name()),
-        None => return None,
-    };
-    let message = format!("the undo of `{}` cannot work", case.id(step));
-    let kinds: Vec<_> = row.kinds.iter().map(ToString::to_string).collect();
-    let help = format!("`{}` works on {}", row.name(), kinds.join(" and "));
-    Some(Diagnostic::error("LB0512", path, message).here(why).help(help))
 }
