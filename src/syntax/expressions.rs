@@ -191,6 +191,9 @@ impl<'n> Expressions<'n> {
                 self.names.steps.values().filter(|s| s.outputs().next().is_some()).map(|s| s.id).collect();
             return Err(("LB0304", format!("there is no step {}", quoted(rest[0])), choices(rest[0], &known)));
         };
+        if step.unclear {
+            return Ok(());
+        }
         let known: Vec<_> = step.outputs().map(|field| field.name).collect();
         let Some((output, inside)) = rest[1..].split_first() else {
             let help = format!("outputs of `{}`: {}", step.id, known.join(", "));

@@ -48,6 +48,8 @@ pub(super) struct StepName<'n> {
     pub(super) index: usize,
     /// Its actions: one, or one for each mode.
     pub(super) actions: Vec<&'static ActionRow>,
+    /// One of its actions is misspelt, so nobody knows what it tells.
+    pub(super) unclear: bool,
 }
 
 impl StepName<'_> {
@@ -115,7 +117,7 @@ impl<'n> Names<'n> {
         for section in Section::ALL {
             for (index, node) in root.get(section.key()).map(Node::items).unwrap_or_default().iter().enumerate() {
                 if let Some(id) = node.text_of("id") {
-                    let step = StepName { id, section, index, actions: actions(node) };
+                    let step = StepName { id, section, index, actions: actions(node), unclear: unclear(node) };
                     names.steps.entry(id).or_insert(step);
                 }
             }
@@ -163,6 +165,12 @@ fn actions(step: &Node) -> Vec<&'static ActionRow> {
     let mut rows: Vec<_> = ["planned", "emergency"].into_iter().filter_map(in_mode).collect();
     rows.dedup_by_key(|row| row.name());
     rows
+}
+
+/// Whether an action is named that there is not.
+fn unclear(step: &Node) -> bool {
+    let named = |node: &Node| node.text_of("action").is_some_and(|name| action::row(name).is_none());
+    named(step) || ["planned", "emergency"].into_iter().filter_map(|mode| step.get(mode)).any(named)
 }
 
 /// The type of a parameter as it is declared.
