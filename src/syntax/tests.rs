@@ -36,7 +36,7 @@ fn whole(piece: &str) -> String {
         let mut parts: Vec<(String, String)> = vec![];
         for line in text.lines().filter(|line| !line.is_empty()) {
             match parts.last_mut() {
-                Some((_, part)) if line.starts_with([' ', '-']) => *part += &format!("\n{line}"),
+                Some((_, part)) if line.starts_with([' ', '-']) => part.extend(["\n", line]),
                 _ => parts.push((line.split(':').next().unwrap().to_owned(), line.to_owned())),
             }
         }
@@ -89,7 +89,7 @@ fn bomb(levels: usize, width: usize) -> String {
     let mut text = "x_0: &a0 [lol, lol]\n".to_owned();
     for level in 1..levels {
         let aliases = vec![format!("*a{}", level - 1); width].join(", ");
-        text += &format!("x_{level}: &a{level} [{aliases}]\n");
+        text.extend([format!("x_{level}: &a{level} [{aliases}]\n")]);
     }
     text
 }
@@ -150,7 +150,7 @@ fn places_are_bytes_and_end_with_their_line() {
     );
     let windows = whole("owner: 1.10\nstrategy: é\n").replace('\n', "\r\n");
     assert_eq!(underlined(&windows), [("LB0204", "é".to_owned())]);
-    assert_eq!(load_text(&windows.replace("é", "warm-standby")).runbook.unwrap().owner.unwrap(), "1.10");
+    assert_eq!(load_text(windows.replace("é", "warm-standby")).runbook.unwrap().owner.unwrap(), "1.10");
 }
 
 #[test]
@@ -171,7 +171,8 @@ fn hostile_files_are_refused_with_one_problem() {
 #[test]
 fn many_wrong_names_cost_no_more_than_few() {
     let steps = |step: &dyn Fn(usize) -> String| {
-        whole(&format!("failover:\n{}", (0..4000).map(|i| format!("  - {}\n", step(i))).collect::<String>()))
+        let steps: Vec<_> = (0..4000).map(|i| format!("  - {}\n", step(i))).collect();
+        whole(&format!("failover:\n{}", steps.concat()))
     };
     for text in [
         steps(&|i| format!("{{ id: s{i}, verify: [p{i}] }}")),

@@ -133,13 +133,11 @@ impl<'p, 'n> Walk<'p, 'n> {
             (Ty::Of(_) | Ty::Map(_) | Ty::Named(_) | Ty::List(_), _) => false,
             (_, data) => matches!(data, Data::Scalar(_)),
         };
-        match options.iter().find(fits) {
-            Some(ty) => self.value(field, ty, node, dynamic),
-            None => {
-                let all: Vec<_> = options.iter().map(describe).collect();
-                self.complain(field, node, &all.join(" or "));
-            }
+        if let Some(ty) = options.iter().find(fits) {
+            return self.value(field, ty, node, dynamic);
         }
+        let all: Vec<_> = options.iter().map(describe).collect();
+        self.complain(field, node, &all.join(" or "));
     }
 
     fn scalar(&mut self, field: &'static Field, ty: &'static Ty, node: &'n Node, dynamic: bool) {
@@ -177,9 +175,8 @@ impl<'p, 'n> Walk<'p, 'n> {
 
     fn anything(&mut self, field: &'static Field, node: &'n Node, dynamic: bool) {
         match &node.data {
-            Data::Null => {}
             Data::Scalar(scalar) if expr::has_expr(&scalar.text) => self.scalar(field, &Ty::Any, node, dynamic),
-            Data::Scalar(_) => {}
+            Data::Null | Data::Scalar(_) => {}
             Data::List(items) => items.iter().for_each(|item| self.anything(field, item, dynamic)),
             Data::Map(entries) => entries.iter().for_each(|(_, value)| self.anything(field, value, dynamic)),
         }
