@@ -67,7 +67,7 @@ pub struct CodeRow {
     pub title: &'static str,
     /// Why it is refused or warned of, and what to do: a paragraph.
     pub text: &'static str,
-    /// A piece of a runbook that has the problem.
+    /// A piece of a runbook that has the problem; empty where `text` says enough.
     pub wrong: &'static str,
     /// The same piece without it.
     pub right: &'static str,
