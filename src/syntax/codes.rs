@@ -33,7 +33,7 @@ pub const CODES: &[CodeRow] = &[
     row(
         "LB0103",
         "file or line too long",
-        "A runbook of more than 1 MiB, or with a line of more than 64 KiB, is a mistake: another file, or something that was generated. It is refused before it is read.",
+        "A runbook of more than 1 MiB, or with a line of more than 256 KiB, is a mistake: another file, or something that was generated. It is refused before it is read.",
         "",
         "owner: team-storefront",
     ),

@@ -111,7 +111,7 @@ impl<'n> Expressions<'n> {
             self.compiled.insert(source.to_owned(), expr::names(source));
         }
         if let Some(foreign) = lexical::foreign(source) {
-            return problems.add(self.not_ours(&foreign, found));
+            return problems.add(Self::not_ours(&foreign, found));
         }
         match self.compiled[source].clone() {
             Err(why) => problems.add(at("LB0307", format!("{} is not an expression: {why}", quoted(source)))),
@@ -125,7 +125,7 @@ impl<'n> Expressions<'n> {
         }
     }
 
-    fn not_ours(&self, foreign: &Foreign<'_>, found: &Found<'_>) -> Diagnostic {
+    fn not_ours(foreign: &Foreign<'_>, found: &Found<'_>) -> Diagnostic {
         let (what, help) = match foreign {
             Foreign::Filter(name) => (format!("there is no filter {}", quoted(name)), choices(name, lexical::FILTERS)),
             Foreign::Test(name) => (format!("there is no test {}", quoted(name)), choices(name, lexical::TESTS)),
@@ -147,18 +147,17 @@ impl<'n> Expressions<'n> {
         }
         let site = ["from", "to", "at", "primary", "standby"].contains(&root);
         let hidden = match scope.roots {
-            Roots::All => None,
             Roots::Decisions if site || ["run", "objectives"].contains(&root) => {
                 Some("`when` reads parameters, mode, direction and outputs of steps alone")
             }
             Roots::NoSteps if root == "steps" => Some("a probe serves many steps, so it reads no outputs of steps"),
-            Roots::Decisions | Roots::NoSteps => None,
+            Roots::All | Roots::Decisions | Roots::NoSteps => None,
         };
         if let Some(why) = hidden {
             return Err(("LB0311", format!("{} cannot be read here", quoted(name)), why.into()));
         }
         match (root, &parts[1..]) {
-            ("mode" | "direction", []) => Ok(()),
+            ("mode" | "direction", []) | ("run", ["id"]) => Ok(()),
             ("mode" | "direction", _) => {
                 Err(("LB0306", format!("there is nothing inside `{root}`"), format!("write `{root}`")))
             }
@@ -167,7 +166,6 @@ impl<'n> Expressions<'n> {
                 format!("`{root}` alone cannot be read"),
                 format!("say what of it: `{}`; a name in brackets cannot be checked", example(root)),
             )),
-            ("run", ["id"]) => Ok(()),
             ("run", [wrong, ..]) => Err(no("run", wrong, &["id"])),
             ("parameters", [one]) if self.names.parameters.contains_key(one) => Ok(()),
             ("parameters", [wrong, ..]) => {
@@ -191,6 +189,9 @@ impl<'n> Expressions<'n> {
                 self.names.steps.values().filter(|s| s.outputs().next().is_some()).map(|s| s.id).collect();
             return Err(("LB0304", format!("there is no step {}", quoted(rest[0])), choices(rest[0], &known)));
         };
+        if step.unclear {
+            return Ok(());
+        }
         let known: Vec<_> = step.outputs().map(|field| field.name).collect();
         let Some((output, inside)) = rest[1..].split_first() else {
             let help = format!("outputs of `{}`: {}", step.id, known.join(", "));

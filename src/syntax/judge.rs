@@ -129,8 +129,8 @@ fn resource(name: &str, node: &Node, names: &Names<'_>, problems: &mut Problems)
 }
 
 /// A probe: its action, what it asks about, and its parameters.
-fn probe<'n>(
-    node: &'n Node,
+fn probe(
+    node: &Node,
     names: &Names<'_>,
     expressions: &mut Expressions<'_>,
     problems: &mut Problems,

@@ -55,7 +55,7 @@ pub(super) fn runbook(root: &Node, names: &Names<'_>, lists: Lists, digest: Dige
         global_endpoint: root.get("aws").and_then(|aws| aws.text_of("endpoint_url")).map(str::to_owned),
         primary: SiteName::from(names.primary?),
         standbys: names.standbys.iter().map(|name| SiteName::from(*name)).collect(),
-        parameters: named(root, "parameters", |node| parameter(node)).map(|(k, v)| (ParamName(k), v)).collect(),
+        parameters: named(root, "parameters", parameter).map(|(k, v)| (ParamName(k), v)).collect(),
         resources: names
             .resources
             .iter()
@@ -64,7 +64,7 @@ pub(super) fn runbook(root: &Node, names: &Names<'_>, lists: Lists, digest: Dige
                 Some((name.clone(), Resource { name, kind: kind((*row)?.kind, node)? }))
             })
             .collect(),
-        probes: named(root, "probes", |node| probe(node)).map(|(k, v)| (ProbeName(k), v)).collect(),
+        probes: named(root, "probes", probe).map(|(k, v)| (ProbeName(k), v)).collect(),
         failover: lists.failover,
         failback,
         mirrored: names.mirrored,

@@ -44,7 +44,7 @@ use std::{fs, io::Read as _, path::Path};
 const LONGEST: u64 = 1 << 20;
 
 /// The YAML scanner looks ahead to the end of a line and keeps all it sees.
-const LONGEST_LINE: usize = 64 << 10;
+const LONGEST_LINE: usize = 256 << 10;
 
 /// What a file says, and what is wrong with it.
 #[derive(Debug)]

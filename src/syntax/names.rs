@@ -48,6 +48,8 @@ pub(super) struct StepName<'n> {
     pub(super) index: usize,
     /// Its actions: one, or one for each mode.
     pub(super) actions: Vec<&'static ActionRow>,
+    /// One of its actions is misspelt, so nobody knows what it tells.
+    pub(super) unclear: bool,
 }
 
 impl StepName<'_> {
@@ -92,7 +94,7 @@ impl<'n> Names<'n> {
             entries.iter().filter(|(name, _)| !is_ignored(name)).map(|(name, node)| (name.as_str(), node))
         };
         let standby = root.get("standby");
-        let mut names = Self {
+        let mut all = Self {
             sites: named("sites").collect(),
             primary: root.text_of("primary"),
             standbys: standby.into_iter().flat_map(|node| node.text().into_iter().chain(node.texts())).collect(),
@@ -109,18 +111,18 @@ impl<'n> Names<'n> {
             steps: BTreeMap::new(),
             mirrored: root.text_of("failback") == Some("mirror"),
         };
-        names.ends = names.primary.into_iter().chain(names.standbys.iter().copied()).collect();
-        names.ends.sort_unstable();
-        names.ends.dedup();
+        all.ends = all.primary.into_iter().chain(all.standbys.iter().copied()).collect();
+        all.ends.sort_unstable();
+        all.ends.dedup();
         for section in Section::ALL {
             for (index, node) in root.get(section.key()).map(Node::items).unwrap_or_default().iter().enumerate() {
                 if let Some(id) = node.text_of("id") {
-                    let step = StepName { id, section, index, actions: actions(node) };
-                    names.steps.entry(id).or_insert(step);
+                    let step = StepName { id, section, index, actions: actions(node), unclear: unclear(node) };
+                    all.steps.entry(id).or_insert(step);
                 }
             }
         }
-        names
+        all
     }
 
     /// The kind of a resource, where it is known.
@@ -163,6 +165,12 @@ fn actions(step: &Node) -> Vec<&'static ActionRow> {
     let mut rows: Vec<_> = ["planned", "emergency"].into_iter().filter_map(in_mode).collect();
     rows.dedup_by_key(|row| row.name());
     rows
+}
+
+/// Whether an action is named that there is not.
+fn unclear(step: &Node) -> bool {
+    let named = |node: &Node| node.text_of("action").is_some_and(|name| action::row(name).is_none());
+    named(step) || ["planned", "emergency"].into_iter().filter_map(|mode| step.get(mode)).any(named)
 }
 
 /// The type of a parameter as it is declared.

@@ -105,20 +105,23 @@ pub(super) fn quoted(text: &str) -> String {
     format!("`{short}`")
 }
 
-/// A suggestion where one of the known words is near, and all of them where they are few.
-pub(super) fn choices(wrong: &str, known: &[&str]) -> String {
-    const FEW: usize = 30;
+/// The known word that was probably meant.
+pub(super) fn nearest<'k>(wrong: &str, known: &[&'k str]) -> Option<&'k str> {
     // Nobody misspells a word of that length, and the distance takes its square.
     const LONGEST: usize = 64;
     // A file of ten thousand names must not cost a second for each that is wrong.
     const MOST: usize = 500;
     let near = |word: &&&str| wrong.len() <= LONGEST && word.len().abs_diff(wrong.len()) <= 1 + wrong.len() / 4;
-    let meant = crate::diagnostic::did_you_mean(wrong, known.iter().filter(near).take(MOST).copied());
-    let meant = meant.map(|word| format!("did you mean `{word}`?"));
+    crate::diagnostic::did_you_mean(wrong, known.iter().filter(near).take(MOST).copied())
+}
+
+/// A suggestion where one of the known words is near, and all of them where they are few.
+pub(super) fn choices(wrong: &str, known: &[&str]) -> String {
+    const FEW: usize = 30;
     let all = match known.len() {
         0 => "there is none".to_owned(),
         1..=FEW => format!("known: {}", known.join(", ")),
         many => format!("{many} are known"),
     };
-    meant.map_or(all.clone(), |meant| format!("{meant} {all}"))
+    nearest(wrong, known).map_or(all.clone(), |word| format!("did you mean `{word}`? {all}"))
 }

@@ -29,6 +29,8 @@ const MOST_BYTES: usize = 16 << 20;
 pub(super) fn read(source: &mut SourceMap, problems: &mut Problems) -> Option<Node> {
     let text = std::mem::take(&mut source.text);
     let mut reader = Reader {
+        text: &text,
+        last: 0,
         offsets: Offsets::of(&text),
         source,
         problems,
@@ -38,7 +40,7 @@ pub(super) fn read(source: &mut SourceMap, problems: &mut Problems) -> Option<No
         documents: 0,
         cost: Cost::default(),
     };
-    let done = reader.events(&text);
+    let done = reader.events();
     let root = reader.root.take();
     source.text = text;
     match (done, root) {
@@ -59,6 +61,9 @@ pub(super) fn read(source: &mut SourceMap, problems: &mut Problems) -> Option<No
 type Fatal = Box<Diagnostic>;
 
 struct Reader<'r> {
+    text: &'r str,
+    /// Where the last thing ended: a block has no end of its own.
+    last: usize,
     source: &'r mut SourceMap,
     offsets: Offsets,
     problems: &'r mut Problems,
@@ -99,11 +104,11 @@ struct Key {
 }
 
 impl Reader<'_> {
-    fn events(&mut self, text: &str) -> Result<(), Fatal> {
-        let mut parser = Parser::new_from_str(text);
+    fn events(&mut self) -> Result<(), Fatal> {
+        let mut parser = Parser::new_from_str(self.text);
         while let Some(event) = parser.next_event() {
-            let (event, span) = event.map_err(|e| Box::new(self.broken(text, &e)))?;
-            self.event(event, self.offsets.range(span, text))?;
+            let (event, span) = event.map_err(|e| Box::new(self.broken(&e)))?;
+            self.event(event, self.offsets.range(span, self.text))?;
         }
         Ok(())
     }
@@ -135,8 +140,14 @@ impl Reader<'_> {
                 refuse_tag(tag.is_some(), &at)?;
                 self.begin(anchor, at, Items::Map { entries: vec![], keys: HashMap::new(), key: None })
             }
-            Event::SequenceEnd | Event::MappingEnd => self.end(at.end),
+            Event::SequenceEnd | Event::MappingEnd => self.end(&at),
         }
+    }
+
+    /// Where a node is to be seen: no further than its first line.
+    fn seen(&mut self, path: Path, at: Range<usize>) {
+        let line = self.text[at.clone()].lines().next().unwrap_or_default().trim_end().len();
+        self.source.values.entry(path).or_insert(at.start..at.start + line);
     }
 
     fn wants_key(&self) -> bool {
@@ -180,7 +191,8 @@ impl Reader<'_> {
         let path = self.next_path();
         self.spend(Cost { nodes: 1, bytes: path.0.len() + text.len() }, &at)?;
         if !at.is_empty() {
-            self.source.values.entry(path.clone()).or_insert(at);
+            self.last = at.end;
+            self.seen(path.clone(), at);
         }
         let before = Cost { nodes: self.cost.nodes - 1, bytes: self.cost.bytes - path.0.len() - text.len() };
         let data = match scalar::resolve(&text, style) {
@@ -199,7 +211,8 @@ impl Reader<'_> {
         };
         let (node, cost) = (node.clone(), *cost);
         self.spend(cost, &at)?;
-        self.source.values.entry(self.next_path()).or_insert(at);
+        self.last = at.end;
+        self.seen(self.next_path(), at);
         let before = self.cost;
         self.place(node, 0, before)
     }
@@ -217,9 +230,13 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn end(&mut self, end: usize) -> Result<(), Fatal> {
+    fn end(&mut self, at: &Range<usize>) -> Result<(), Fatal> {
         let Some(Open { path, start, anchor, before, items }) = self.open.pop() else { return Ok(()) };
-        self.source.values.entry(path.clone()).or_insert(start..end.max(start));
+        // The span of a bracket reaches over the comment behind it, that of a block's end is empty.
+        if !at.is_empty() {
+            self.last = at.start + 1;
+        }
+        self.seen(path.clone(), start..self.last.max(start));
         let data = match items {
             Items::List(items) => Data::List(items),
             Items::Map { entries, .. } => Data::Map(entries),
@@ -257,7 +274,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn broken(&self, text: &str, error: &ScanError) -> Diagnostic {
+    fn broken(&self, error: &ScanError) -> Diagnostic {
+        let text = self.text;
         let at = self.offsets.range(Span::empty(*error.marker()), text);
         // The scanner looks ahead of the parser, and has a limit of its own.
         if error.info().contains("recursion limit") {

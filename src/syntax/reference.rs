@@ -8,6 +8,8 @@ use crate::{
 };
 use std::fmt::Write as _;
 
+// Writing to a string cannot fail, so the results of `write!` are dropped throughout.
+
 /// The whole reference.
 pub fn reference() -> String {
     let mut text = String::from("# The runbook language, version 1\n\n");
@@ -38,7 +40,7 @@ pub fn reference() -> String {
 /// A shape with its keys, then each shape inside it that was not told yet.
 fn section(text: &mut String, heading: &str, shape: &'static Shape, told: &mut Vec<&'static str>) {
     told.push(shape.name);
-    *text += &format!("\n{heading}\n\n{}\n", shape.doc);
+    let _ = write!(text, "\n{heading}\n\n{}\n", shape.doc);
     fields(text, shape.fields);
     inner(text, shape, told);
 }
@@ -67,16 +69,16 @@ fn fields(text: &mut String, fields: &'static [Field]) {
 }
 
 fn action(text: &mut String, row: &'static ActionRow, told: &mut Vec<&'static str>) {
-    *text += &format!("\n### `{}`\n\n{}\n\n", row.name(), row.shape.doc);
+    let _ = write!(text, "\n### `{}`\n\n{}\n\n", row.name(), row.shape.doc);
     let kinds: Vec<_> = row.kinds.iter().map(|kind| format!("`{kind}`")).collect();
     let at = match row.at {
         DefaultAt::From => "from",
         DefaultAt::To => "to",
     };
     let kinds = if kinds.is_empty() { "no resource".to_owned() } else { kinds.join(", ") };
-    *text += &format!("Works on {kinds}, at `{at}` by default. Impact: {}. Timeout: {}.", row.impact, row.timeout);
+    let _ = write!(text, "Works on {kinds}, at `{at}` by default. Impact: {}. Timeout: {}.", row.impact, row.timeout);
     if let Some(undo) = row.undone_by {
-        *text += &format!(" Taken back by `{undo}`.");
+        let _ = write!(text, " Taken back by `{undo}`.");
     }
     text.push('\n');
     fields(text, row.shape.fields);
@@ -112,12 +114,11 @@ fn expressions(text: &mut String) {
         line(text, &[&format!("`{name}`"), value]);
     }
     let words = |all: &[&str]| all.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
-    *text += &format!("\nFilters: {}.\n\nTests, after `is`: {}.\n", words(lexical::FILTERS), words(lexical::TESTS));
+    let _ = write!(text, "\nFilters: {}.\n\nTests, after `is`: {}.\n", words(lexical::FILTERS), words(lexical::TESTS));
 }
 
 fn line(text: &mut String, cells: &[&str]) {
     for cell in cells {
-        // Writing to a string cannot fail.
         let _ = write!(text, "| {} ", cell.replace('|', "\\|"));
     }
     *text += "|\n";

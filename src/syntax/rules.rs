@@ -13,7 +13,7 @@ use crate::{
     action::{self, ActionRow, DefaultAt},
     diagnostic::Diagnostic,
     model::{KindName, Need, expr},
-    runbook::HOLD,
+    runbook::{HOLD, STEP},
 };
 use serde_json::Value;
 
@@ -28,10 +28,12 @@ pub(super) struct Standing<'s> {
 /// Everything about a step but its expressions and the shape of its `with`.
 pub(super) fn step(step: &Node, standing: Standing<'_>, problems: &mut Problems) {
     let row = known_action(step.get("action"), problems);
-    if let Some(hold) = step.get("hold") {
+    // Where the step itself holds something the walk of the file has judged it.
+    if let Some(hold) = step.get("hold").filter(|hold| hold.path != step.path.key("hold")) {
         Walk::new(problems).shape(&HOLD, hold);
     }
-    if step.get("action").is_none() {
+    let known = |key: &str| key == "run" || STEP.fields.iter().any(|field| field.name == key);
+    if step.get("action").is_none() && step.meant().all(|(key, _)| known(key)) {
         without_action(step, problems);
     }
     if let (Some("confirm"), Some(again)) = (step.text_of("action"), step.get("confirm")) {

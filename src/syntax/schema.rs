@@ -19,6 +19,7 @@ pub fn schema() -> Value {
     let mut defs = Map::new();
     let mut root = object(&RUNBOOK, true, &mut defs);
     root["properties"]["resources"] = named(&json!({ "$ref": "#/$defs/resource" }));
+    root["properties"]["sites"]["propertyNames"] = json!({ "not": { "enum": ["global", "from", "to"] } });
     defs.insert("resource".into(), resource());
     for row in KINDS {
         let kind = object(&row.shape, true, &mut defs);
@@ -75,7 +76,10 @@ fn property(field: &'static Field, defs: &mut Map<String, Value>) -> Value {
 fn ty(wanted: &'static Ty, dynamic: bool, defs: &mut Map<String, Value>) -> Value {
     let plain = match wanted {
         // Numbers and flags without quotes are taken as they are written.
-        Ty::Text | Ty::Fixed => json!({ "type": ["string", "number", "boolean"] }),
+        Ty::Text => json!({ "type": ["string", "number", "boolean"] }),
+        Ty::Fixed => {
+            json!({ "type": ["string", "number", "boolean"], "not": { "pattern": EXPRESSION, "type": "string" } })
+        }
         Ty::Name => json!({ "type": "string", "pattern": NAME }),
         Ty::Int { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Ty::Duration => json!({ "type": "string", "pattern": DURATION, "minLength": 2 }),

@@ -6,7 +6,7 @@
 
 use super::{
     node::{Data, Node, Scalar, is_ignored},
-    problems::{Problems, choices, quoted},
+    problems::{Problems, choices, nearest, quoted},
 };
 use crate::{
     clock::Span,
@@ -46,14 +46,15 @@ impl<'p, 'n> Walk<'p, 'n> {
             self.problems.add(Diagnostic::error("LB0203", &node.path, message).help(shape.doc));
             return;
         }
+        let mut misspelt = vec![];
         for (key, value) in node.meant() {
             match shape.fields.iter().find(|field| field.name == key) {
                 Some(field) => self.field(field, value),
-                None => self.unknown_key(shape, node, key),
+                None => misspelt.extend(self.unknown_key(shape, node, key)),
             }
         }
         for field in shape.fields.iter().filter(|f| f.need == Need::Required) {
-            if !node.entries().iter().any(|(key, _)| key == field.name) {
+            if !node.entries().iter().any(|(key, _)| key == field.name) && !misspelt.contains(&field.name) {
                 let message = format!("`{}` is missing in `{}`", field.name, shape.name);
                 let help = format!("{} For example `{}: {}`", field.doc, field.name, field.example);
                 self.problems.add(Diagnostic::error("LB0202", &node.path, message).help(help));
@@ -61,20 +62,22 @@ impl<'p, 'n> Walk<'p, 'n> {
         }
     }
 
-    fn unknown_key(&mut self, shape: &'static Shape, node: &Node, key: &str) {
+    /// Gives the key that was probably meant.
+    fn unknown_key(&mut self, shape: &'static Shape, node: &Node, key: &str) -> Option<&'static str> {
         if self.problems.full() {
-            return;
+            self.problems.cut();
+            return None;
         }
         let path = node.path.key(key);
         if let Some(purpose) = reserved(shape.name, key) {
-            let message = format!("`{key}` is not supported yet");
-            self.problems
-                .add(Diagnostic::error("LB0209", &path, message).on_key().help(format!("reserved: {purpose}")));
-            return;
+            let problem = Diagnostic::error("LB0209", &path, format!("`{key}` is not supported yet")).on_key();
+            self.problems.add(problem.help(format!("reserved: {purpose}")));
+            return None;
         }
         let known: Vec<_> = shape.fields.iter().map(|field| field.name).collect();
         let problem = Diagnostic::error("LB0201", &path, format!("unknown key {} in `{}`", quoted(key), shape.name));
         self.problems.add(problem.on_key().help(choices(key, &known)));
+        nearest(key, &known)
     }
 
     fn field(&mut self, field: &'static Field, value: &'n Node) {
@@ -130,13 +133,11 @@ impl<'p, 'n> Walk<'p, 'n> {
             (Ty::Of(_) | Ty::Map(_) | Ty::Named(_) | Ty::List(_), _) => false,
             (_, data) => matches!(data, Data::Scalar(_)),
         };
-        match options.iter().find(fits) {
-            Some(ty) => self.value(field, ty, node, dynamic),
-            None => {
-                let all: Vec<_> = options.iter().map(describe).collect();
-                self.complain(field, node, &all.join(" or "));
-            }
+        if let Some(ty) = options.iter().find(fits) {
+            return self.value(field, ty, node, dynamic);
         }
+        let all: Vec<_> = options.iter().map(describe).collect();
+        self.complain(field, node, &all.join(" or "));
     }
 
     fn scalar(&mut self, field: &'static Field, ty: &'static Ty, node: &'n Node, dynamic: bool) {
@@ -174,9 +175,8 @@ impl<'p, 'n> Walk<'p, 'n> {
 
     fn anything(&mut self, field: &'static Field, node: &'n Node, dynamic: bool) {
         match &node.data {
-            Data::Null => {}
             Data::Scalar(scalar) if expr::has_expr(&scalar.text) => self.scalar(field, &Ty::Any, node, dynamic),
-            Data::Scalar(_) => {}
+            Data::Null | Data::Scalar(_) => {}
             Data::List(items) => items.iter().for_each(|item| self.anything(field, item, dynamic)),
             Data::Map(entries) => entries.iter().for_each(|(_, value)| self.anything(field, value, dynamic)),
         }
