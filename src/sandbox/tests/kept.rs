@@ -78,7 +78,7 @@ async fn a_process_killed_while_it_sends_leaves_the_effect_applied_and_counted_o
         let counted = sandbox.lived().unwrap().applied.get("command").copied().unwrap_or(0);
         let rows = Disk::open(&Opened::file(home.path())).unwrap().commands().len() as u64;
         assert_eq!(counted, rows, "after {ms} ms");
-        assert!(ms < 1000 || ms > 1400 || counted <= 1);
+        assert!(counted <= 1);
     }
 }
 

@@ -331,8 +331,8 @@ impl Bench {
     }
 
     pub(super) fn size(&mut self, site: &str, name: &str, (min, desired, max): (u32, u32, u32)) {
-        let size = Size { min, desired, max };
-        let call = asg::Call::Update { name: name.into(), size, shrinks: false };
+        let wanted = Size { min, desired, max };
+        let call = asg::Call::Update { name: name.into(), size: wanted, shrinks: false };
         self.send(site, Call::Scaling(call)).unwrap();
     }
 
