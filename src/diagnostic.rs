@@ -58,6 +58,21 @@ pub struct Diagnostic {
     pub help: Option<String>,
 }
 
+/// What `--explain` says about a code. Each module that finds problems has a table of these rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct CodeRow {
+    /// `LB` and four digits.
+    pub code: &'static str,
+    /// What is wrong, in a few words.
+    pub title: &'static str,
+    /// Why it is refused or warned of, and what to do: a paragraph.
+    pub text: &'static str,
+    /// A piece of a runbook that has the problem; empty where `text` says enough.
+    pub wrong: &'static str,
+    /// The same piece without it.
+    pub right: &'static str,
+}
+
 /// A place of a diagnostic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Label {

@@ -64,6 +64,15 @@ texts! {
     Digest,
 }
 
+impl Digest {
+    /// The digest of bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        use sha2::Digest as _;
+        let hex = sha2::Sha256::digest(bytes).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        Self(hex)
+    }
+}
+
 /// Declares newtypes over integers that count from 1 (0 = none yet).
 macro_rules! numbers {
     ($($(#[$doc:meta])* $name:ident($int:ty)),* $(,)?) => {$(

@@ -10,15 +10,20 @@
 //! - `view` cannot reach the engine, the store or a driver: it can ask, not change.
 //! - `driver` and `sandbox` cannot write events: they cannot claim that something happened.
 
-pub mod action;
+pub mod ids;
 pub mod clock;
 pub mod diagnostic;
-pub mod driver;
-pub mod event;
-pub mod ids;
 pub mod model;
-pub mod plan;
-pub mod runbook;
-pub mod sandbox;
-pub mod store;
 pub mod world;
+pub mod action;
+pub mod runbook;
+pub mod syntax;
+pub mod check;
+pub mod plan;
+pub mod event;
+pub mod store;
+pub mod driver;
+pub mod sandbox;
+pub mod engine;
+pub mod view;
+pub mod cli;

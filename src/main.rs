@@ -1,2 +1,5 @@
 //! The `lifeboat` program.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    lifeboat::cli::main()
+}

@@ -15,7 +15,12 @@ pub const CONFIRM: Shape = Shape {
     doc: "A question to people. No means abort.",
     fields: &[
         Field::required("message", Ty::Text, "What is asked.", "Move storefront to ${to.name}?"),
-        Field::optional("timeout", Ty::Duration, "How long an answer is waited for; without it, for ever.", "15m"),
+        Field::optional(
+            "timeout",
+            Ty::Literal(&Ty::Duration),
+            "How long an answer is waited for; without it, for ever.",
+            "15m",
+        ),
         Field::default(
             "on_timeout",
             Ty::OneOf(&["wait", "abort", "undo", "proceed", "page"]),
@@ -28,7 +33,7 @@ pub const CONFIRM: Shape = Shape {
             "wait",
             "What it means that nobody is there at all.",
         ),
-        Field::default("valid_for", Ty::Duration, "15m", "How long a yes holds until the step starts."),
+        Field::default("valid_for", Ty::Literal(&Ty::Duration), "15m", "How long a yes holds until the step starts."),
     ],
 };
 

@@ -78,15 +78,6 @@ impl Behave for MeasureLag {
     }
 }
 
-/// What the last good sample tells: the lag then, and the most that is lost if nothing after the
-/// incident is ever replicated.
-pub(super) fn loss(cx: &StepCx<'_>, lag: &crate::world::rds::Lag) -> Option<(Span, Span, Span)> {
-    // In a planned move nothing has happened yet: the present counts.
-    let until = if cx.mode == Mode::Emergency { cx.incident } else { cx.now };
-    let (at, lag) = lag.last_good(until)?;
-    Some((lag, lag + until.since(at), until.since(at)))
-}
-
 impl MeasureLag {
     fn measure(&self, cx: &StepCx<'_>, item: &Resource, w: &World) -> Result<Next, Next> {
         let database = Database::of(item, cx.at)?;
@@ -94,24 +85,27 @@ impl MeasureLag {
         if w.db(&database.target).is_some_and(|db| !db.is_replica()) {
             return Ok(Next::done_with(vec![fact(id, "already a writer: nothing to lose")]));
         }
+        // In a planned move nothing has happened yet: the present counts.
+        let until = if cx.mode == Mode::Emergency { cx.incident } else { cx.now };
         let known = match w.seen(&database.beside(What::Lag(id.clone()))) {
-            Some(Seen::Lag(lag)) => loss(cx, lag),
+            Some(Seen::Lag(lag)) => lag.loss_at(until),
             _ => None,
         };
         let mut facts = match known {
-            Some((lag, loss, age)) => {
-                vec![fact("lag", format!("{lag}, sample {age} old")), fact("loss", format!("at most {loss}"))]
-            }
+            Some(loss) => vec![
+                fact("lag", format!("{}, sample {} old", loss.lag, loss.age)),
+                fact("loss", format!("at most {}", loss.at_most)),
+            ],
             None => vec![fact("lag", "unknown: no good sample"), fact("loss", "unknown")],
         };
         // A planned move freezes and drains, so the lag is what it costs in time, not in data.
-        let judged = known.map(|(lag, loss, _)| if cx.mode == Mode::Emergency { loss } else { lag });
+        let judged = known.map(|l| if cx.mode == Mode::Emergency { l.at_most } else { l.lag });
         let over = self.limit.filter(|limit| judged.is_none_or(|j| j > *limit));
         if let Some(limit) = over {
             facts.push(fact("limit", limit));
             let accepted = cx.past.answers.get(&Question::DataLoss) == Some(&true);
             if self.ask && !accepted {
-                return Ok(Next::Ask { question: Question::DataLoss, facts, loss: known.map(|k| k.1) });
+                return Ok(Next::Ask { question: Question::DataLoss, facts, loss: known.map(|l| l.at_most) });
             }
             if !self.ask {
                 let how = judged.map_or("unknown".into(), |j| j.to_string());
@@ -121,9 +115,9 @@ impl MeasureLag {
                 ));
             }
         }
-        let outputs = known.into_iter().flat_map(|(lag, loss, _)| {
-            [("lag".to_owned(), lag.to_string().into()), ("loss".to_owned(), loss.to_string().into())]
+        let outputs = known.into_iter().flat_map(|l| {
+            [("lag".to_owned(), l.lag.to_string().into()), ("loss".to_owned(), l.at_most.to_string().into())]
         });
-        Ok(Next::Done { outputs: Outputs::from_iter(outputs), facts })
+        Ok(Next::Done { outputs: outputs.collect::<Outputs>(), facts })
     }
 }

@@ -31,7 +31,7 @@ mod wait_for_replication;
 pub mod writers;
 
 pub use confirm::CONFIRM;
-pub use next::{Assumed, Change, Inputs, Next, PastEffect, Question, StepCx, StepPast};
+pub use next::{Asked, Assumed, Change, Inputs, Next, PastEffect, Question, StepCx, StepPast};
 pub use row::{ACTIONS, ActionRow, DefaultAt, lower, row};
 
 use crate::world::{Target, World};
@@ -121,6 +121,16 @@ impl Action {
             Self::Wait(a) => a,
             Self::WaitForReplication(a) => a,
         }
+    }
+
+    /// The built-in probe.
+    pub fn site_answers() -> Self {
+        Self::SiteAnswers(site_answers::SiteAnswers {})
+    }
+
+    /// In an emergency, an old site that answers although its freeze failed stops the run.
+    pub fn stops_if_alive_unfenced(&self) -> bool {
+        matches!(self, Self::FreezeWrites(freeze) if freeze.stop_if_alive)
     }
 
     /// The name of its row.

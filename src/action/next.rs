@@ -26,7 +26,7 @@ pub struct StepCx<'a> {
     /// All resources of the runbook.
     pub resources: &'a BTreeMap<ResourceName, Resource>,
     /// The probes the step names, ready to ask.
-    pub probes: &'a BTreeMap<ProbeName, Action>,
+    pub probes: &'a BTreeMap<ProbeName, Asked>,
     /// Whether the site being left can be relied on.
     pub mode: Mode,
     /// Which way the run moves.
@@ -101,7 +101,7 @@ pub enum Next {
         /// What to send.
         effect: Box<Effect>,
         /// The same in words.
-        change: Change,
+        change: Box<Change>,
     },
     /// Nothing yet: something moves already, or must hold for a while.
     Wait {
@@ -152,7 +152,7 @@ impl Next {
             after: after.value,
             impact: effect.impact(),
         };
-        Self::Send { effect: Box::new(effect), change }
+        Self::Send { effect: Box::new(effect), change: Box::new(change) }
     }
     /// Wait for something that moves.
     pub fn wait(on: impl IntoIterator<Item = Target>, why: impl Into<String>) -> Self {
@@ -174,7 +174,9 @@ impl Next {
                 Self::Send { .. } => send = send.or(Some(item)),
                 Self::Wait { on, why, until, holds } => waits = Some(join_waits(waits, (on, why, until, holds))),
                 Self::Done { outputs: more, facts: seen } => {
-                    more.into_iter().for_each(|(name, value)| worst(&mut outputs, name, value));
+                    for (name, value) in more {
+                        worst(&mut outputs, name, value);
+                    }
                     facts.extend(seen);
                 }
             }
@@ -258,16 +260,47 @@ pub struct Inputs {
     /// The action; none where a step has only probes.
     pub action: Option<Action>,
     /// Every probe that the step names.
-    pub probes: BTreeMap<ProbeName, Action>,
+    pub probes: BTreeMap<ProbeName, Asked>,
     /// The names of those that must hold after the action.
     pub verify: Vec<ProbeName>,
 }
 
+/// A probe, ready to ask.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// What asks.
+    pub action: Action,
+    /// What it asks about; its own, not the step's.
+    pub resources: Vec<ResourceName>,
+}
+
+impl Asked {
+    fn cx<'a>(&self, cx: &StepCx<'a>) -> StepCx<'a> {
+        StepCx { items: self.resources.iter().filter_map(|name| cx.resources.get(name)).collect(), ..cx.clone() }
+    }
+    /// See [`super::Behave::targets`].
+    pub fn targets(&self, cx: &StepCx<'_>) -> Vec<Target> {
+        self.action.behave().targets(&self.cx(cx))
+    }
+    /// See [`super::Behave::next`].
+    pub fn next(&self, cx: &StepCx<'_>, w: &World) -> Next {
+        self.action.behave().next(&self.cx(cx), w)
+    }
+    /// See [`super::Behave::assume`].
+    pub fn assume(&self, cx: &StepCx<'_>, w: &mut World) -> Option<Assumed> {
+        self.action.behave().assume(&self.cx(cx), w)
+    }
+}
+
 impl Inputs {
+    fn verified(&self) -> impl Iterator<Item = &Asked> {
+        self.verify.iter().filter_map(|name| self.probes.get(name))
+    }
+
     /// What must be looked at.
     pub fn targets(&self, cx: &StepCx<'_>) -> Vec<Target> {
-        let verify = self.verify.iter().filter_map(|name| self.probes.get(name));
-        let mut all: Vec<_> = self.action.iter().chain(verify).flat_map(|a| a.behave().targets(cx)).collect();
+        let own = self.action.iter().flat_map(|a| a.behave().targets(cx));
+        let mut all: Vec<_> = own.chain(self.verified().flat_map(|p| p.targets(cx))).collect();
         all.sort();
         all.dedup();
         all
@@ -277,13 +310,12 @@ impl Inputs {
     pub fn next(&self, cx: &StepCx<'_>, w: &World) -> Next {
         let own = self.action.as_ref().map_or_else(Next::done, |action| action.behave().next(cx, w));
         let Next::Done { .. } = own else { return own };
-        let probes = self.verify.iter().filter_map(|name| self.probes.get(name)).map(|p| p.behave().next(cx, w));
-        Next::all(std::iter::once(own).chain(probes))
+        Next::all(std::iter::once(own).chain(self.verified().map(|p| p.next(cx, w))))
     }
 
     /// For plans: what has to be assumed for the present wait to end.
     pub fn assume(&self, cx: &StepCx<'_>, w: &mut World) -> Vec<Assumed> {
-        let verify = self.verify.iter().filter_map(|name| self.probes.get(name));
-        self.action.iter().chain(verify).filter_map(|a| a.behave().assume(cx, w)).collect()
+        let own = self.action.as_ref().and_then(|a| a.behave().assume(cx, w));
+        own.into_iter().chain(self.verified().filter_map(|p| p.assume(cx, w))).collect()
     }
 }

@@ -61,7 +61,7 @@ impl Behave for Scale {
         for target in cx.items.iter().filter_map(|item| target(cx, item)) {
             w.change(&target, |seen| {
                 if let Seen::Group(group) = seen {
-                    group.in_service = group.size.desired
+                    group.in_service = group.size.desired;
                 }
             });
         }
@@ -148,7 +148,7 @@ impl Scale {
             format!("{} still has {have} in service", group.name)
         };
         if let Some((at, text)) = group.failure.as_ref().filter(|(at, _)| sent.is_none_or(|s| *at >= s)) {
-            why += &format!("; failing since {}: {text}", at.time_of_day());
+            why = format!("{why}; failing since {}: {text}", at.time_of_day());
         }
         Next::wait([target.clone()], why)
     }

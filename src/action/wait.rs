@@ -1,6 +1,6 @@
 //! `wait`: lets time pass, or watches that things stay well for a while.
 
-use super::{Action, ActionRow, Assumed, Behave, DefaultAt, Next, StepCx};
+use super::{Action, ActionRow, Asked, Assumed, Behave, DefaultAt, Next, StepCx};
 use crate::{
     clock::Span,
     ids::ProbeName,
@@ -46,14 +46,14 @@ pub struct Wait {
 }
 
 impl Wait {
-    fn asked<'a>(&'a self, cx: &'a StepCx<'_>) -> impl Iterator<Item = &'a Action> {
+    fn asked<'a>(&'a self, cx: &'a StepCx<'_>) -> impl Iterator<Item = &'a Asked> {
         self.probes.iter().filter_map(|name| cx.probes.get(name))
     }
 }
 
 impl Behave for Wait {
     fn targets(&self, cx: &StepCx<'_>) -> Vec<Target> {
-        self.asked(cx).flat_map(|p| p.behave().targets(cx)).collect()
+        self.asked(cx).flat_map(|p| p.targets(cx)).collect()
     }
 
     fn next(&self, cx: &StepCx<'_>, w: &World) -> Next {
@@ -64,7 +64,7 @@ impl Behave for Wait {
             let wait = Next::Wait { on: vec![], why: format!("{held} to pass"), until: Some(until), holds: None };
             return if over(cx.past.started) { Next::done() } else { wait };
         }
-        let probes = match Next::all(self.asked(cx).map(|p| p.behave().next(cx, w))) {
+        let probes = match Next::all(self.asked(cx).map(|p| p.next(cx, w))) {
             Next::Done { facts, .. } => facts,
             Next::Wait { on, why, until, .. } => return Next::Wait { on, why, until, holds: Some(false) },
             other => return other,
@@ -83,7 +83,7 @@ impl Behave for Wait {
     }
 
     fn assume(&self, cx: &StepCx<'_>, w: &mut World) -> Option<Assumed> {
-        let all: Vec<_> = self.asked(cx).filter_map(|p| p.behave().assume(cx, w)).collect();
+        let all: Vec<_> = self.asked(cx).filter_map(|p| p.assume(cx, w)).collect();
         (!all.is_empty()).then(|| Assumed {
             what: all.iter().map(|a| a.what.as_str()).collect::<Vec<_>>().join("; "),
             takes: all.iter().map(|a| a.takes).max().unwrap_or_default(),

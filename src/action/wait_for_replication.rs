@@ -294,29 +294,29 @@ impl<'a> Pair<'a> {
         };
         w.change(&Self::position(&self.source), |seen| {
             if let Seen::Position(p) = seen {
-                p.writing = 0
+                p.writing = 0;
             }
         });
         w.change(&Self::position(&self.replica), |seen| {
             if let (Seen::Position(p), Some(lsn)) = (seen, lsn) {
-                p.lsn = p.lsn.max(lsn)
+                p.lsn = p.lsn.max(lsn);
             }
         });
         w.change(&Self::marker(cx, &self.replica), |seen| {
             if let Seen::Answer(a) = seen {
-                a.ok = true
+                a.ok = true;
             }
         });
         w.change(&self.replica.target, |seen| {
             if let Seen::Db(db) = seen {
-                db.status = rds::Status::Available
+                db.status = rds::Status::Available;
             }
         });
         for target in [self.lag(), self.slot_lag()] {
             let zero = |after| LagSample { at: cx.now + Span::secs(after), seconds: Some(0.0) };
             w.change(&target, |seen| {
                 if let Seen::Lag(lag) = seen {
-                    lag.samples.extend([zero(0), zero(1), zero(2)])
+                    lag.samples.extend([zero(0), zero(1), zero(2)]);
                 }
             });
         }

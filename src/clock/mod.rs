@@ -9,8 +9,8 @@ mod span;
 mod timestamp;
 mod tokio_clock;
 
-pub use span::Span;
-pub use timestamp::Timestamp;
+pub use span::{NotASpan, Span};
+pub use timestamp::{NotATime, Timestamp};
 pub use tokio_clock::TokioClock;
 
 use async_trait::async_trait;

@@ -173,13 +173,13 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn scope(value: Value) -> Scope {
+    fn scope(value: &Value) -> Scope {
         value.as_object().unwrap().clone()
     }
 
     #[test]
     fn a_whole_expression_keeps_its_type() {
-        let s = scope(json!({"parameters": {"n": 3, "on": true}, "to": {"name": "oregon"}}));
+        let s = scope(&json!({"parameters": {"n": 3, "on": true}, "to": {"name": "oregon"}}));
         assert_eq!(resolve(&json!("${parameters.n}"), &s).unwrap(), json!(3));
         assert_eq!(resolve(&json!("n=${parameters.n + 1} at ${to.name}"), &s).unwrap(), json!("n=4 at oregon"));
         assert_eq!(
@@ -190,16 +190,16 @@ mod tests {
 
     #[test]
     fn what_is_not_known_yet_stays() {
-        let s = scope(json!({"to": {"name": "oregon"}}));
+        let s = scope(&json!({"to": {"name": "oregon"}}));
         let once = resolve(&json!("$${x} ${to.name} loses ${steps.lag.loss | default('?')}"), &s).unwrap();
         assert_eq!(once, json!("$${x} oregon loses ${steps.lag.loss | default('?')}"));
-        let all = scope(json!({"steps": {}}));
+        let all = scope(&json!({"steps": {}}));
         assert_eq!(resolve(&once, &all).unwrap(), json!("${x} oregon loses ?"));
     }
 
     #[test]
     fn a_missing_value_is_an_error_and_a_default_is_none() {
-        let s = scope(json!({"steps": {}}));
+        let s = scope(&json!({"steps": {}}));
         assert!(resolve(&json!("${steps.lag.loss}"), &s).unwrap_err().why.contains("has no value"));
         assert_eq!(resolve(&json!("${steps.lag.loss | default('unknown')}"), &s).unwrap(), json!("unknown"));
     }

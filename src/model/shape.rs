@@ -57,7 +57,7 @@ pub enum Need {
     Default(&'static str),
 }
 
-/// What a value is. Wherever a scalar stands, `${…}` may stand too, unless the type says `Fixed…`.
+/// What a value is. Wherever a scalar stands, `${…}` may stand too, unless the type says otherwise.
 #[derive(Debug)]
 pub enum Ty {
     /// Any text.
@@ -89,6 +89,10 @@ pub enum Ty {
     List(&'static Ty),
     /// Any keys, values of one type.
     Map(&'static Ty),
+    /// Names of the language, values of one type.
+    Named(&'static Ty),
+    /// The same type, without expressions: what must be known before anything is evaluated.
+    Literal(&'static Ty),
     /// A mapping of that shape.
     Of(&'static Shape),
     /// The first type that fits: scalars before mappings.

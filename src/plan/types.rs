@@ -3,7 +3,7 @@
 use crate::{
     action::{Assumed, Change, Question},
     clock::{Span, Timestamp},
-    ids::{Digest, ProbeName, ResourceName, SiteName, StepId},
+    ids::{Digest, ProbeName, ResourceName, RunId, SiteName, StepId},
     model::{Direction, Fact, FromTo, Impact, Mode, Objectives, Outputs, Resource, Site},
     runbook::{FailurePolicy, HoldEnd, Milestone, OnTimeout, Retry, RunWord, Simulate, Unattended},
     world::{ApiCall, Effect, Sight},
@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 /// What a run will do and with what. Complete: the engine asks nothing else.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
+    /// The run it is for; its id is in names of what the run creates.
+    pub run: RunId,
     /// The runbook's name.
     pub runbook: String,
     /// The digest of the runbook and the files it names.
@@ -43,6 +45,8 @@ pub struct Plan {
     pub finally: Vec<PlanStep>,
     /// When it was made.
     pub made_at: Timestamp,
+    /// When the incident began, where somebody said.
+    pub incident: Option<Timestamp>,
     /// What was seen when it was made.
     pub observed: Vec<Sight>,
     /// What people should know before they start it.
@@ -70,6 +74,10 @@ impl Plan {
     /// Steps that will run and cannot be undone.
     pub fn irreversible(&self) -> impl Iterator<Item = &PlanStep> {
         self.steps.iter().filter(|s| s.runs() && s.impact == Impact::Irreversible)
+    }
+    /// A site of the runbook.
+    pub fn site(&self, name: &SiteName) -> Option<&Site> {
+        self.sites.get(name)
     }
     /// Nothing of it would change anything.
     pub fn is_noop(&self) -> bool {
@@ -238,6 +246,8 @@ pub struct Prediction {
     pub outputs: Outputs,
     /// What was seen that matters.
     pub facts: Vec<Fact>,
+    /// When it will probably start, from the run's start; without people's time.
+    pub starts: Span,
     /// How long it will probably take: `expect`, or the typical times of what it does.
     pub takes: Span,
 }

@@ -4,7 +4,7 @@
 mod shapes;
 mod step;
 
-pub use shapes::{KINDS, KindRow, RESERVED, RUNBOOK, STEP, kind_row};
+pub use shapes::{HOLD, KINDS, KindRow, OBJECTIVES, OVERRIDE, RESERVED, RUNBOOK, STEP, kind_row, reserved};
 pub use step::{
     Confirm, FailurePolicy, HoldEnd, HoldSpec, Milestone, OnTimeout, Only, Retry, RunWord, Simulate, Spec, Step,
     Unattended, UndoSpec,

@@ -28,12 +28,22 @@ pub const RESERVED: &[(&str, &str)] = &[
     ("for_each", "one step for many resources"),
 ];
 
+/// What a key is reserved for, in a mapping of the shape of that name; none: it is not reserved there.
+pub fn reserved(shape: &str, key: &str) -> Option<&'static str> {
+    let listed = || RESERVED.iter().find(|(name, _)| *name == key).map(|(_, purpose)| *purpose);
+    match (shape, key) {
+        ("runbook", _) | ("step" | "override", "for_each" | "guards") => listed(),
+        ("confirm", "approvers") => Some("who may answer"),
+        _ => None,
+    }
+}
+
 /// The whole file.
 pub const RUNBOOK: Shape = Shape {
     name: "runbook",
     doc: "A failover and failback runbook, version 1. Keys that begin with `x_` are ignored.",
     fields: &[
-        required("version", Ty::Int { min: 1, max: 1 }, "The version of the language.", "1"),
+        required("version", Ty::Literal(&Ty::Int { min: 1, max: 1 }), "The version of the language.", "1"),
         required("name", Ty::Fixed, "Its name: letters, digits, `-` and `_`.", "storefront"),
         optional("description", Ty::Fixed, "What it is for.", "Moves the storefront between Regions"),
         optional("owner", Ty::Fixed, "Who answers for it.", "team-storefront"),
@@ -51,7 +61,7 @@ pub const RUNBOOK: Shape = Shape {
         ),
         required(
             "sites",
-            Ty::Map(&Ty::Of(&SITE)),
+            Ty::Named(&Ty::Of(&SITE)),
             "The places the workload can run, by name.",
             "{ ohio: { region: us-east-2 }, oregon: { region: us-west-2 } }",
         ),
@@ -70,14 +80,14 @@ pub const RUNBOOK: Shape = Shape {
         ),
         optional(
             "parameters",
-            Ty::Map(&Ty::Of(&PARAMETER)),
+            Ty::Named(&Ty::Of(&PARAMETER)),
             "What can be set from outside, by `--param name=value`.",
             "{ batch: { type: integer, default: 3 } }",
         ),
-        optional("resources", Ty::Map(&Ty::Any), "What is moved, by name; each has a `kind`.", "{}"),
+        optional("resources", Ty::Named(&Ty::Any), "What is moved, by name; each has a `kind`.", "{}"),
         optional(
             "probes",
-            Ty::Map(&Ty::Of(&PROBE)),
+            Ty::Named(&Ty::Of(&PROBE)),
             "Questions to the workload, by name, for `verify` and `wait`.",
             "{}",
         ),
@@ -108,9 +118,14 @@ pub const OBJECTIVES: Shape = Shape {
     name: "objectives",
     doc: "What the runbook promises.",
     fields: &[
-        optional("rto", Ty::Duration, "Longest time from disruption to restored service.", "1h"),
-        optional("rpo", Ty::Duration, "Longest window of lost writes.", "1m"),
-        optional("write_outage", Ty::Duration, "Longest time without accepted writes in a planned move.", "20m"),
+        optional("rto", Ty::Literal(&Ty::Duration), "Longest time from disruption to restored service.", "1h"),
+        optional("rpo", Ty::Literal(&Ty::Duration), "Longest window of lost writes.", "1m"),
+        optional(
+            "write_outage",
+            Ty::Literal(&Ty::Duration),
+            "Longest time without accepted writes in a planned move.",
+            "20m",
+        ),
     ],
 };
 
@@ -157,7 +172,12 @@ pub const PARAMETER: Shape = Shape {
             "integer",
         ),
         optional("choices", Ty::List(&Ty::Fixed), "The words of a `choice`.", "[fast, careful]"),
-        optional("default", Ty::Any, "Its value where none is given; without one, one must be given.", "3"),
+        optional(
+            "default",
+            Ty::Literal(&Ty::Any),
+            "Its value where none is given; without one, one must be given.",
+            "3",
+        ),
         optional("description", Ty::Fixed, "What it is for.", "Servers per batch"),
     ],
 };
@@ -240,7 +260,7 @@ pub const STEP: Shape = Shape {
             "What is reached with it; stops the RTO clock.",
             "service-restored",
         ),
-        default("skippable", Ty::Flag, "true", "May it be skipped by hand."),
+        default("skippable", Ty::Literal(&Ty::Flag), "true", "May it be skipped by hand."),
         optional(
             "simulate",
             Ty::Of(&SIMULATE),
@@ -280,7 +300,7 @@ pub const OVERRIDE: Shape = Shape {
         optional("hold", Ty::Of(&HOLD_CHANGE), "What it holds closed; merged key by key.", "{ max: 15m, then: page }"),
         optional("verify", Ty::List(&Ty::Name), "Probes that must hold after it.", "[writes_ok]"),
         optional("milestone", Ty::OneOf(&["service-restored"]), "What is reached with it.", "service-restored"),
-        optional("skippable", Ty::Flag, "May it be skipped by hand.", "false"),
+        optional("skippable", Ty::Literal(&Ty::Flag), "May it be skipped by hand.", "false"),
         optional("simulate", Ty::Of(&SIMULATE), "What the sandbox answers.", "{ takes: 1s }"),
     ],
 };
@@ -290,9 +310,9 @@ pub const RETRY: Shape = Shape {
     name: "retry",
     doc: "How a step is tried again.",
     fields: &[
-        required("attempts", Ty::Int { min: 1, max: 1000 }, "How often in all.", "10"),
-        default("delay", Ty::Duration, "5s", "Before the second attempt; doubled for each one after it."),
-        default("max_delay", Ty::Duration, "1m", "No pause is longer."),
+        required("attempts", Ty::Literal(&Ty::Int { min: 1, max: 1000 }), "How often in all.", "10"),
+        default("delay", Ty::Literal(&Ty::Duration), "5s", "Before the second attempt; doubled for each one after it."),
+        default("max_delay", Ty::Literal(&Ty::Duration), "1m", "No pause is longer."),
     ],
 };
 
@@ -331,10 +351,10 @@ pub const SIMULATE: Shape = Shape {
     name: "simulate",
     doc: "What the sandbox answers for what it cannot simulate.",
     fields: &[
-        optional("takes", Ty::Duration, "How long it takes.", "1s"),
-        optional("exit", Ty::Int { min: 0, max: 255 }, "The exit code.", "0"),
-        optional("status", Ty::Int { min: 100, max: 599 }, "The HTTP status.", "200"),
-        optional("output", Ty::Any, "What comes back.", "ok"),
+        optional("takes", Ty::Literal(&Ty::Duration), "How long it takes.", "1s"),
+        optional("exit", Ty::Literal(&Ty::Int { min: 0, max: 255 }), "The exit code.", "0"),
+        optional("status", Ty::Literal(&Ty::Int { min: 100, max: 599 }), "The HTTP status.", "200"),
+        optional("output", Ty::Literal(&Ty::Any), "What comes back.", "ok"),
     ],
 };
 
@@ -361,7 +381,7 @@ pub const KINDS: &[KindRow] = &[
                 optional("engine", Ty::OneOf(&["mysql", "mariadb", "postgres"]), "Its engine.", "postgres"),
                 required(
                     "sites",
-                    Ty::Map(&Ty::Of(&DB_IDENTITY)),
+                    Ty::Named(&Ty::Of(&DB_IDENTITY)),
                     "The instance at each site.",
                     "{ ohio: { identifier: orders } }",
                 ),
@@ -384,13 +404,13 @@ pub const KINDS: &[KindRow] = &[
                 required("kind", Ty::OneOf(&["autoscaling-group"]), "The kind.", "autoscaling-group"),
                 required(
                     "sizes",
-                    Ty::Map(&Ty::Of(&SIZE)),
+                    Ty::Named(&Ty::Of(&SIZE)),
                     "Named sizes, for `scale`.",
                     "{ serving: { min: 4, desired: 8, max: 16 } }",
                 ),
                 required(
                     "sites",
-                    Ty::Map(&Ty::Of(&GROUP_IDENTITY)),
+                    Ty::Named(&Ty::Of(&GROUP_IDENTITY)),
                     "The group at each site.",
                     "{ ohio: { name: web } }",
                 ),
@@ -415,7 +435,7 @@ pub const KINDS: &[KindRow] = &[
                 ),
                 required(
                     "sites",
-                    Ty::Map(&Ty::Of(&RECORD_IDENTITY)),
+                    Ty::Named(&Ty::Of(&RECORD_IDENTITY)),
                     "The set at each site.",
                     "{ ohio: { set_identifier: ohio } }",
                 ),
@@ -455,7 +475,12 @@ pub const CONNECTION: Shape = Shape {
         optional("database", Ty::Fixed, "The database.", "orders"),
         optional("user", Ty::Fixed, "The user.", "lifeboat"),
         optional("password", Ty::Of(&PASSWORD), "Where its password is found.", "{ env: ORDERS_PW }"),
-        optional("port", Ty::Int { min: 1, max: 65535 }, "The port, where it is not the engine's own.", "5432"),
+        optional(
+            "port",
+            Ty::Literal(&Ty::Int { min: 1, max: 65535 }),
+            "The port, where it is not the engine's own.",
+            "5432",
+        ),
     ],
 };
 
@@ -471,9 +496,9 @@ pub const SIZE: Shape = Shape {
     name: "size",
     doc: "A size of a group of servers.",
     fields: &[
-        required("min", Ty::Int { min: 0, max: 100_000 }, "Fewest servers.", "4"),
-        required("desired", Ty::Int { min: 0, max: 100_000 }, "Servers wanted.", "8"),
-        required("max", Ty::Int { min: 0, max: 100_000 }, "Most servers.", "16"),
+        required("min", Ty::Literal(&Ty::Int { min: 0, max: 100_000 }), "Fewest servers.", "4"),
+        required("desired", Ty::Literal(&Ty::Int { min: 0, max: 100_000 }), "Servers wanted.", "8"),
+        required("max", Ty::Literal(&Ty::Int { min: 0, max: 100_000 }), "Most servers.", "16"),
     ],
 };
 

@@ -1,14 +1,22 @@
 //! What every store promises.
 
 use crate::{
-    clock::{BootInstant, Timestamp},
+    clock::{BootClock, BootInstant, KernelBootClock, Span, Timestamp},
     event::{Control, Event, Posted, RunOutcome, Who},
-    ids::{ControlId, Epoch, LeaseKey, RunId, Seq},
+    ids::{ControlId, Epoch, LeaseKey, Region, RunId, Seq},
 };
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use std::{fmt, sync::Arc};
 
-/// Journals, leases and inboxes of one realm. Async because remote stores are.
+/// How long a lease lasts that nobody renews. A third of it is a good time to renew it after.
+pub const LEASE: Span = Span::secs(30);
+
+/// How many past durations of one call in one Region are told.
+pub(super) const DURATIONS_KEPT: u8 = 100;
+
+/// Journals, leases and inboxes of one realm. Async because remote stores are. A future of `append`
+/// must be awaited to its end: one that is dropped leaves its answer unknown.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Takes the lease of a key, if nobody alive holds it. A holder known to be dead loses it at
@@ -32,6 +40,39 @@ pub trait Store: Send + Sync {
     async fn post(&self, run: &RunId, control: &Control, by: &Who, at: Timestamp) -> Result<ControlId, StoreError>;
     /// The controls after one, in order.
     async fn inbox(&self, run: &RunId, after: ControlId) -> Result<Vec<Posted>, StoreError>;
+    /// Keeps how long something took, for later waits on the same. A cache: what cannot be kept is
+    /// lost, and a store may keep nothing.
+    async fn note_took(&self, _call: &str, _region: &Region, _took: Span, _at: Timestamp) {}
+    /// How long it took in the past, newest first; a hundred at most.
+    async fn past_durations(&self, _call: &str, _region: &Region) -> Vec<Span> {
+        vec![]
+    }
+}
+
+/// What a store tells the time by.
+#[derive(Clone)]
+pub struct Clocks {
+    /// What people are shown as the time of a claim or renewal; decides nothing.
+    pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// What the ends of leases are given in.
+    pub boot: Arc<dyn BootClock>,
+}
+
+impl Clocks {
+    /// The machine's own.
+    pub fn machine() -> Self {
+        Self { now: Arc::new(Timestamp::wall), boot: Arc::new(KernelBootClock) }
+    }
+    /// The end of a lease that is claimed or renewed now.
+    pub(super) fn lease_end(&self) -> BootInstant {
+        BootInstant(self.boot.boot().0.saturating_add(LEASE.0))
+    }
+}
+
+impl fmt::Debug for Clocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clocks")
+    }
 }
 
 /// What became of a claim.
@@ -67,6 +108,8 @@ pub struct Holder {
     pub renewed: Timestamp,
     /// It is known to be alive (its kernel lock is held), not just not known to be dead.
     pub alive: bool,
+    /// The run that it last wrote into under this lease; none: not yet any.
+    pub run: Option<RunId>,
 }
 
 /// The end of a journal.
@@ -85,6 +128,8 @@ pub struct RunHead {
     pub id: RunId,
     /// Its lease key.
     pub key: LeaseKey,
+    /// The name of its runbook.
+    pub runbook: String,
     /// When it began.
     pub started: Timestamp,
     /// Its last event's place.
@@ -133,7 +178,7 @@ pub enum StoreError {
         why: String,
     },
     /// A newer lifeboat wrote it.
-    #[error("the journal has format {found}; this lifeboat reads up to {known}")]
+    #[error("the journal has format {found}; this lifeboat reads up to {known}: use the lifeboat that wrote it")]
     Newer {
         /// Its format.
         found: u32,

@@ -1,11 +1,15 @@
 //! The journal of one run, as the process that holds it writes it.
+//!
+//! Permits come from here and from nowhere else: one for each intent of a batch, after the batch is
+//! durable. A permit ends with the lease under which it was minted, so a process that slept through
+//! its lease sends nothing.
 
-use super::{Fence, Head, Store, StoreError};
+use super::{Applied, Fence, Store, StoreError, chain};
 use crate::{
     clock::{BootClock, BootInstant},
     event::{Event, EventKind},
     ids::{Epoch, RunId, Seq},
-    world::permit::Permit,
+    world::{Class, permit::Permit},
 };
 use std::sync::Arc;
 
@@ -23,6 +27,10 @@ impl Journal {
     /// The journal of a run that ends at `head` (0: it has no events yet).
     pub fn new(store: Arc<dyn Store>, boot: Arc<dyn BootClock>, fence: Fence, run: RunId, head: Seq) -> Self {
         Self { store, boot, fence, run, head }
+    }
+    /// The same journal, known to end at `head`.
+    pub fn at(self, head: Seq) -> Self {
+        Self { head, ..self }
     }
     /// The run.
     pub fn run(&self) -> &RunId {
@@ -42,34 +50,48 @@ impl Journal {
     }
 
     /// Makes a batch durable, in one commit, and gives a permit for each intent in it, in order.
-    /// Where the store does not say whether it took the batch, the head is read again.
+    /// Where the store does not say whether it took the batch, the head is read again: the error
+    /// `Outage` with [`Applied::No`] means that the same batch may be tried again, with
+    /// [`Applied::Unknown`] that not even that could be read, and the run must stop here.
     pub async fn append(&mut self, batch: &[Event]) -> Result<Vec<Permit>, StoreError> {
-        let head = match self.store.append(&self.fence, &self.run, self.head, batch).await {
-            Ok(head) => head,
-            Err(StoreError::Outage { applied: super::Applied::Unknown, why }) => self.settle(batch, why).await?,
+        let Some(last) = batch.last() else { return Ok(vec![]) };
+        match self.store.append(&self.fence, &self.run, self.head, batch).await {
+            Ok(_) => {}
+            Err(StoreError::Outage { applied: Applied::Unknown, why }) => self.settle(batch, why).await?,
             Err(other) => return Err(other),
-        };
-        self.head = head.seq;
+        }
+        self.head = last.seq;
         let intents = batch.iter().filter_map(|event| match &event.kind {
+            // A receiver that knows repeats by a token must see one token however often we send.
+            EventKind::EffectIntended { step, call, .. } if call.class() == Class::Token => {
+                Some(format!("{}-{step}", self.run))
+            }
             EventKind::EffectIntended { step, effect, .. } => Some(format!("{}-{step}-{effect}", self.run)),
             _ => None,
         });
         Ok(intents.map(|token| Permit::mint(token, self.fence.deadline)).collect())
     }
 
-    /// The head after an append without an answer: the batch is there whole, or not at all.
-    async fn settle(&self, batch: &[Event], why: String) -> Result<Head, StoreError> {
-        let stored = self.store.read(&self.run, self.head.next()).await?;
+    /// After an append without an answer: the batch is there whole (good), or not at all.
+    async fn settle(&self, batch: &[Event], why: String) -> Result<(), StoreError> {
+        let stored = match self.store.read(&self.run, self.head.next()).await {
+            Ok(stored) => stored,
+            // The append would have created the run.
+            Err(StoreError::NoSuchRun(_)) if self.head == Seq(0) => vec![],
+            Err(StoreError::Outage { why: again, .. }) => {
+                let why = format!("{why}; whether the last event is there cannot be read either: {again}");
+                return Err(StoreError::Outage { applied: Applied::Unknown, why });
+            }
+            Err(other) => return Err(other),
+        };
         if stored.is_empty() {
-            return Err(StoreError::Outage { applied: super::Applied::No, why });
+            return Err(StoreError::Outage { applied: Applied::No, why });
         }
-        if stored != batch {
-            return Err(StoreError::Conflict);
-        }
-        Ok(Head { seq: batch.last().map_or(self.head, |e| e.seq), hash: [0; 32] })
+        // By way of the stored form: numbers may come out of it a hair's breadth beside.
+        if stored == chain::as_read(batch)? { Ok(()) } else { Err(StoreError::Conflict) }
     }
 
-    /// Renews the lease. Returns whether it is still ours.
+    /// Renews the lease. An error of any kind leaves its old end in force.
     pub async fn renew(&mut self) -> Result<(), StoreError> {
         self.fence.deadline = self.store.renew(&self.fence).await?;
         Ok(())

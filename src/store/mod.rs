@@ -4,9 +4,21 @@
 //! One writer per lease key, told apart by an epoch that only grows. An append is conditional on
 //! epoch and position and returns when it is durable; its error may itself be in doubt, and then
 //! the head is read again. Events are chained by hashes of the bytes as stored.
+//!
+//! [`SqliteStore`] keeps them in one file per realm, [`MemoryStore`] in memory, for tests. One
+//! suite (`conformance`) says what both do.
 
 mod api;
+mod chain;
+#[cfg(test)]
+mod conformance;
 mod journal;
+mod memory;
+mod run_id;
+mod sqlite;
 
-pub use api::{Applied, Claim, Fence, Head, Holder, RunHead, Store, StoreError};
+pub use api::{Applied, Claim, Clocks, Fence, Head, Holder, LEASE, RunHead, Store, StoreError};
 pub use journal::Journal;
+pub use memory::{Fault, MemoryStore};
+pub use run_id::run_id;
+pub use sqlite::{OpenError, SqliteStore};

@@ -55,14 +55,14 @@ fn predict_rds(call: &rds::Call, target: &Target, w: &mut World, now: Timestamp)
     let db = |w: &mut World, id: &str, with: &dyn Fn(&mut rds::Db)| {
         w.change(&beside(What::Db(id.to_owned())), |seen| {
             if let Seen::Db(db) = seen {
-                with(db)
+                with(db);
             }
         });
     };
     let position = |w: &mut World, id: &str, writable: bool| {
         w.change(&beside(What::Position(id.to_owned())), |seen| {
             if let Seen::Position(p) = seen {
-                p.writable = writable
+                p.writable = writable;
             }
         });
     };
@@ -79,10 +79,7 @@ fn predict_rds(call: &rds::Call, target: &Target, w: &mut World, now: Timestamp)
         R::SetParameter { parameter, value, freezes, .. } => {
             w.change(target, |seen| {
                 if let Seen::Parameters(group) = seen {
-                    match value {
-                        Some(value) => group.values.insert(parameter.clone(), value.clone()),
-                        None => group.values.remove(parameter),
-                    };
+                    set(&mut group.values, parameter, value.as_ref());
                 }
             });
             predict_frozen(w, target, *freezes);
@@ -91,10 +88,7 @@ fn predict_rds(call: &rds::Call, target: &Target, w: &mut World, now: Timestamp)
         R::Tag { key, value, .. } => {
             w.change(target, |seen| {
                 if let Seen::Db(rds::Db { tags, .. }) | Seen::Parameters(rds::Parameters { tags, .. }) = seen {
-                    match value {
-                        Some(value) => tags.insert(key.clone(), value.clone()),
-                        None => tags.remove(key),
-                    };
+                    set(tags, key, value.as_ref());
                 }
             });
             Span::secs(1)
@@ -103,7 +97,7 @@ fn predict_rds(call: &rds::Call, target: &Target, w: &mut World, now: Timestamp)
             db(w, identifier, &|db| db.security_groups.clone_from(groups));
             w.change(&beside(What::Connect(identifier.clone())), |seen| {
                 if let Seen::Answer(a) = seen {
-                    a.ok = false
+                    a.ok = false;
                 }
             });
             Span::secs(20)
@@ -119,41 +113,18 @@ fn predict_rds(call: &rds::Call, target: &Target, w: &mut World, now: Timestamp)
             Span::mins(8)
         }
         R::CreateSnapshot { name, resource_id, .. } => {
-            let seen = Seen::Snapshot(rds::Snapshot {
-                name: name.clone(),
-                of: resource_id.clone(),
-                complete: true,
-                taken: now,
-            });
-            w.put(Sight { target: target.clone(), at: now, seen });
+            let taken = rds::Snapshot { name: name.clone(), of: resource_id.clone(), complete: true, taken: now };
+            w.put(Sight { target: target.clone(), at: now, seen: Seen::Snapshot(taken) });
             Span::mins(10)
         }
         R::CreateReplica(new) => {
-            let predicted = rds::Db {
-                identifier: new.identifier.clone(),
-                resource_id: "(new)".into(),
-                engine: new.engine,
-                status: Status::Available,
-                source: Some(new.source.clone()),
-                replication_normal: true,
-                parameter_group: new.parameter_group.clone(),
-                parameters: ApplyStatus::InSync,
-                security_groups: new.security_groups.clone(),
-                backup_retention: 0,
-                kms_key: new.kms_key.clone(),
-                settings: new.settings.clone(),
-                endpoint: None,
-                tags: std::collections::BTreeMap::default(),
-            };
-            w.put(Sight { target: target.clone(), at: now, seen: Seen::Db(predicted) });
-            let lag = rds::Lag { samples: vec![LagSample { at: now, seconds: Some(0.0) }] };
-            w.put(Sight { target: beside(What::Lag(new.identifier.clone())), at: now, seen: Seen::Lag(lag) });
+            predict_replica(w, new, target, now);
             Span::hours(2)
         }
         R::WriteMarker { .. } => {
             w.change(target, |seen| {
                 if let Seen::Answer(answer) = seen {
-                    answer.ok = true
+                    answer.ok = true;
                 }
             });
             Span::secs(1)
@@ -177,7 +148,7 @@ fn predict_frozen(w: &mut World, group: &Target, frozen: bool) {
         let target = Target { what: What::Position(id), ..group.clone() };
         w.change(&target, |seen| {
             if let Seen::Position(p) = seen {
-                p.writable = !frozen && !replica
+                p.writable = !frozen && !replica;
             }
         });
     }
@@ -191,9 +162,40 @@ fn predict_rename(w: &mut World, old: &Target, new: &Target, retired: &Target, t
         let db = db.clone();
         w.change(retired, |seen| {
             if let Seen::Dbs(all) = seen {
-                all.insert(0, db)
+                all.insert(0, db);
             }
         });
     }
     w.put(Sight { target: new.clone(), ..sight });
+}
+
+fn predict_replica(w: &mut World, new: &rds::NewReplica, target: &Target, now: Timestamp) {
+    let predicted = rds::Db {
+        identifier: new.identifier.clone(),
+        resource_id: "(new)".into(),
+        engine: new.engine,
+        status: Status::Available,
+        source: Some(new.source.clone()),
+        replication_normal: true,
+        parameter_group: new.parameter_group.clone(),
+        parameters: ApplyStatus::InSync,
+        security_groups: new.security_groups.clone(),
+        backup_retention: 0,
+        kms_key: new.kms_key.clone(),
+        settings: new.settings.clone(),
+        endpoint: None,
+        tags: std::collections::BTreeMap::default(),
+    };
+    w.put(Sight { target: target.clone(), at: now, seen: Seen::Db(predicted) });
+    let lag = rds::Lag { samples: vec![LagSample { at: now, seconds: Some(0.0) }] };
+    let lag_target = Target { what: What::Lag(new.identifier.clone()), ..target.clone() };
+    w.put(Sight { target: lag_target, at: now, seen: Seen::Lag(lag) });
+}
+
+/// Sets a key, or removes it where there is no value.
+fn set(map: &mut std::collections::BTreeMap<String, String>, key: &str, value: Option<&String>) {
+    match value {
+        Some(value) => map.insert(key.to_owned(), value.clone()),
+        None => map.remove(key),
+    };
 }

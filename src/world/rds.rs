@@ -201,6 +201,23 @@ impl Lag {
     pub fn last_good(&self, until: Timestamp) -> Option<(Timestamp, Span)> {
         self.samples.iter().rev().filter(|s| s.at <= until).find_map(|s| Some((s.at, s.lag()?)))
     }
+
+    /// What the last good sample before an instant tells of a loss at that instant.
+    pub fn loss_at(&self, instant: Timestamp) -> Option<Loss> {
+        let (at, lag) = self.last_good(instant)?;
+        Some(Loss { lag, age: instant.since(at), at_most: lag + instant.since(at) })
+    }
+}
+
+/// What would be lost if nothing more were ever replicated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// The lag at the sample.
+    pub lag: Span,
+    /// How old the sample is: what was written since may be lost too.
+    pub age: Span,
+    /// The most that is lost, as a length of time.
+    pub at_most: Span,
 }
 
 /// Where in its log a database stands.

@@ -1,0 +1,65 @@
+//! `lifeboat drill`: the whole way there and back, measured.
+
+use super::{
+    args::{Common, MoveArgs},
+    exit::{Failure, code},
+    moves::{Done, Move},
+    wiring::{block_on, print},
+};
+use crate::{
+    model::{Direction, Mode},
+    sandbox::Lived,
+    view,
+};
+
+/// Rehearses failover, reprotect, failback and reprotect. Only in the sandbox, for now.
+pub(super) fn run(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
+    if !common.sandbox {
+        return Err(Failure::refused("a drill on real sites needs a complete `drill` overlay, which is not supported yet")
+            .hint("add --sandbox to rehearse in a simulated world")
+            .hint(format!("lifeboat plan {}     shows what a real run would do", args.file.display())));
+    }
+    block_on(common, rehearse(common, args))
+}
+
+async fn rehearse(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
+    let there = MoveArgs { planned: !args.emergency, ..args.clone() };
+    let back = MoveArgs { planned: true, emergency: false, since: None, supersede: None, ..args.clone() };
+    let first = Move::open(common, &there)?;
+    let sandbox = first.world.sandbox.clone().ok_or_else(|| Failure::refused("a drill needs the sandbox"))?;
+    let wrong = |e: crate::sandbox::SandboxError| Failure::environment(e.to_string());
+    let before = sandbox.lived().map_err(wrong)?;
+    let mut worst = code::DONE;
+    for (args, direction) in [(&there, Direction::Failover), (&back, Direction::Reprotect), (&back, Direction::Failback), (&back, Direction::Reprotect)] {
+        let done = first.with(args).go(direction).await?;
+        worst = worst.max(worth(&done));
+        if !matches!(done.code(), code::DONE | code::MISSED | code::UNPROTECTED) {
+            break;
+        }
+    }
+    let lived = sandbox.lived().map_err(wrong)?.since(&before);
+    print(common, |page, out| human(&lived, page, out), || view::json::of("lived", &lived))?;
+    Ok(worst)
+}
+
+/// A debt that the next leg pays is no result of the drill.
+fn worth(done: &Done) -> u8 {
+    match done {
+        Done::Ran(code::UNPROTECTED, Mode::Emergency) => code::DONE,
+        other => other.code(),
+    }
+}
+
+/// What users lived through.
+fn human(lived: &Lived, _page: &view::Page, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+    writeln!(out, "what users lived through")?;
+    writeln!(out, "  downtime        {}", lived.downtime)?;
+    writeln!(out, "  write outage    {}", lived.write_outage)?;
+    writeln!(out, "  rows written    {}", lived.rows_written)?;
+    writeln!(out, "  rows lost       {}", lived.rows_lost)?;
+    if lived.rows_kept_in_snapshot > 0 {
+        writeln!(out, "  rows kept       {} in a snapshot", lived.rows_kept_in_snapshot)?;
+    }
+    let writers = lived.two_writers.map_or_else(|| "never".to_owned(), |o| format!("for {}, from {}", o.total, o.from));
+    writeln!(out, "  two writers     {writers}")
+}

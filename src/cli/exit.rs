@@ -1,0 +1,145 @@
+//! Exit codes: they answer "what state is production in?". Alone in turning outcomes into codes.
+
+use crate::{
+    engine::{Ended, EngineError},
+    event::{PauseReason, RunOutcome},
+    store::StoreError,
+};
+use std::io::Write as _;
+
+/// The codes, as DESIGN and the README list them.
+pub(super) mod code {
+    /// Done, nothing waits.
+    pub(crate) const DONE: u8 = 0;
+    /// A mistake of lifeboat itself.
+    pub(crate) const INTERNAL: u8 = 1;
+    /// A mistake on the command line.
+    pub(crate) const USAGE: u8 = 2;
+    /// The runbook is refused.
+    pub(crate) const INVALID: u8 = 3;
+    /// `plan --detailed-exit-code` alone: it would change something.
+    pub(crate) const WOULD_CHANGE: u8 = 4;
+    /// Refused; nothing was changed.
+    pub(crate) const REFUSED: u8 = 10;
+    /// The environment is wrong; nothing was changed.
+    pub(crate) const ENVIRONMENT: u8 = 11;
+    /// Another run holds it; nothing was changed.
+    pub(crate) const BUSY: u8 = 12;
+    /// All that was done was taken back.
+    pub(crate) const ROLLED_BACK: u8 = 20;
+    /// Part-way, state known.
+    pub(crate) const PARTIAL: u8 = 21;
+    /// An effect may or may not have happened.
+    pub(crate) const IN_DOUBT: u8 = 22;
+    /// It waits for a person.
+    pub(crate) const WAITING: u8 = 23;
+    /// Done, an objective missed or unproven.
+    pub(crate) const MISSED: u8 = 24;
+    /// Service restored but unprotected.
+    pub(crate) const UNPROTECTED: u8 = 25;
+    /// The journal cannot be used.
+    pub(crate) const JOURNAL: u8 = 30;
+    /// The journal is not what this lifeboat can go on with.
+    pub(crate) const MISMATCH: u8 = 31;
+    /// Interrupted for the third time (128 + SIGINT).
+    pub(crate) const LEFT: u8 = 130;
+}
+
+/// The code of how a run ended.
+pub(super) fn of_outcome(outcome: RunOutcome) -> u8 {
+    match outcome {
+        RunOutcome::Done => code::DONE,
+        RunOutcome::ObjectiveMissed => code::MISSED,
+        RunOutcome::Unprotected => code::UNPROTECTED,
+        RunOutcome::Refused => code::REFUSED,
+        RunOutcome::RolledBack => code::ROLLED_BACK,
+        RunOutcome::Partial | RunOutcome::Abandoned => code::PARTIAL,
+        RunOutcome::InDoubt => code::IN_DOUBT,
+    }
+}
+
+/// The code of how the engine came to rest. `doubt`: an effect is still open.
+pub(super) fn of_ended(ended: &Ended, doubt: bool) -> u8 {
+    match ended {
+        Ended::Finished(outcome) => of_outcome(*outcome),
+        Ended::Waiting(_) if doubt => code::IN_DOUBT,
+        Ended::Waiting(PauseReason::InDoubt(_)) => code::IN_DOUBT,
+        Ended::Waiting(_) => code::WAITING,
+        Ended::Left => code::LEFT,
+    }
+}
+
+/// Why a command could not do what it was asked: one line, causes, and the next command to type.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// The exit code.
+    pub(super) code: u8,
+    /// What, a fragment.
+    pub(super) what: String,
+    /// What to do, each a line.
+    pub(super) hints: Vec<String>,
+}
+
+impl Failure {
+    pub(super) fn new(code: u8, what: impl Into<String>) -> Self {
+        Self { code, what: what.into(), hints: vec![] }
+    }
+    pub(super) fn usage(what: impl Into<String>) -> Self {
+        Self::new(code::USAGE, what)
+    }
+    pub(super) fn refused(what: impl Into<String>) -> Self {
+        Self::new(code::REFUSED, what)
+    }
+    pub(super) fn environment(what: impl Into<String>) -> Self {
+        Self::new(code::ENVIRONMENT, what)
+    }
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Prints it for people.
+    pub(super) fn print(&self) {
+        let mut err = std::io::stderr().lock();
+        if !self.what.is_empty() {
+            drop(writeln!(err, "error: {}", self.what));
+        }
+        for hint in &self.hints {
+            drop(writeln!(err, " hint: {hint}"));
+        }
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Journal(store) => store.into(),
+            EngineError::Mismatch(_) | EngineError::Seal => Self::new(code::MISMATCH, error.to_string()).hint("this journal was written by another lifeboat, or changed: nothing was done"),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let code = match &error {
+            StoreError::NoSuchRun(_) => code::USAGE,
+            StoreError::Fenced(_) => code::BUSY,
+            StoreError::Newer { .. } => code::MISMATCH,
+            StoreError::Conflict | StoreError::Outage { .. } | StoreError::Damaged { .. } => code::JOURNAL,
+        };
+        let hint = match &error {
+            StoreError::NoSuchRun(_) => "lifeboat runs   lists them",
+            StoreError::Fenced(_) => "another process has taken the run over: lifeboat show",
+            StoreError::Newer { .. } => "use the lifeboat that wrote it, or a newer one",
+            StoreError::Conflict | StoreError::Damaged { .. } => "nothing more was sent; keep the file as it is and look at it with: lifeboat show",
+            StoreError::Outage { .. } => "nothing more was sent; mend the disk, then: lifeboat resume",
+        };
+        Self::new(code, error.to_string()).hint(hint)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(code::ENVIRONMENT, error.to_string())
+    }
+}

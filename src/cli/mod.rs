@@ -1,0 +1,76 @@
+//! The command line: arguments, wiring, exit codes; a file per command.
+//!
+//! The one layer that may import everything, and the only one that knows whether a run is real: it
+//! chooses who looks, who sends, which clock and which store.
+
+mod args;
+mod chain;
+mod controls;
+mod drill;
+mod exit;
+mod gather;
+mod generate;
+mod moves;
+mod plan;
+mod resume;
+mod run;
+mod runs;
+mod signals;
+mod status;
+mod validate;
+mod wiring;
+
+pub use args::command;
+
+use args::{Args, Command};
+use clap::Parser;
+use exit::{Failure, code};
+use std::process::ExitCode;
+
+/// Parses the command line, runs its command, prints what went wrong, and gives the exit code.
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage(&error),
+    };
+    let result = dispatch(args);
+    let code = match result {
+        Ok(code) => code,
+        Err(failure) => {
+            failure.print();
+            failure.code
+        }
+    };
+    ExitCode::from(code)
+}
+
+/// Help and version go to stdout and are no mistake; everything else is.
+fn usage(error: &clap::Error) -> ExitCode {
+    drop(error.print());
+    if error.use_stderr() { ExitCode::from(code::USAGE) } else { ExitCode::SUCCESS }
+}
+
+fn dispatch(args: Args) -> Result<u8, Failure> {
+    let common = args.common;
+    match args.command {
+        Command::Validate(args) => validate::run(&common, &args),
+        Command::Plan(args) => plan::run(&common, &args),
+        Command::Status(args) => status::run(&common, &args),
+        Command::Failover(args) => moves::failover(&common, &args),
+        Command::Failback(args) => moves::failback(&common, &args),
+        Command::Reprotect(args) => moves::reprotect(&common, &args),
+        Command::Drill(args) => drill::run(&common, &args),
+        Command::Resume(args) => resume::run(&common, &args),
+        Command::Pause(args) => controls::pause(&common, &args),
+        Command::Cancel(args) => controls::cancel(&common, &args),
+        Command::Approve(args) => controls::answer(&common, &args, true),
+        Command::Reject(args) => controls::answer(&common, &args, false),
+        Command::Abandon(args) => controls::abandon(&common, &args),
+        Command::Runs(args) => runs::list(&common, &args),
+        Command::Show(args) => runs::show(&common, &args),
+        Command::Schema => generate::schema(),
+        Command::Reference => generate::reference(),
+        Command::Completions(args) => generate::completions(&args),
+        Command::Man => generate::man(),
+    }
+}

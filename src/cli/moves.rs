@@ -1,0 +1,351 @@
+//! `failover`, `failback`, `reprotect`: from a command line to a run.
+
+use super::{
+    args::{Common, MoveArgs, Output},
+    chain,
+    exit::{Failure, code},
+    gather,
+    run::{begin, busy, claim, interactive, policy},
+    wiring::{Loaded, World, block_on, commands, load, print, realm, store, who, world},
+};
+use crate::{
+    clock::{Span, Timestamp},
+    engine::{self, RunState, Start},
+    event::{Control, Obligation, Policy},
+    ids::{RunId, Seq, SiteName},
+    model::{Direction, Mode},
+    plan::{self, Plan, Request, Situation},
+    store::{Journal, RunHead, Store, run_id},
+    view,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// `lifeboat failover`.
+pub(super) fn failover(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
+    block_on(common, async { Move::open(common, args)?.with_reprotect(Direction::Failover).await })
+}
+
+/// `lifeboat failback`.
+pub(super) fn failback(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
+    block_on(common, async { Move::open(common, args)?.with_reprotect(Direction::Failback).await })
+}
+
+/// `lifeboat reprotect`.
+pub(super) fn reprotect(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
+    block_on(common, async { Move::open(common, args)?.go(Direction::Reprotect).await.map(|done| done.code()) })
+}
+
+/// What became of one run of a command.
+pub(super) enum Done {
+    /// There was nothing to do; no run was recorded.
+    Nothing,
+    /// It was only planned.
+    Planned,
+    /// It ran; its exit code, and its mode.
+    Ran(u8, Mode),
+}
+
+impl Done {
+    pub(super) fn code(&self) -> u8 {
+        match self {
+            Self::Nothing | Self::Planned => code::DONE,
+            Self::Ran(code, _) => *code,
+        }
+    }
+}
+
+/// A command on a runbook, its world and its store open.
+pub(super) struct Move<'a> {
+    pub(super) common: &'a Common,
+    pub(super) args: &'a MoveArgs,
+    pub(super) loaded: Loaded,
+    pub(super) world: World,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) policy: Policy,
+    pub(super) since: Option<Timestamp>,
+}
+
+impl<'a> Move<'a> {
+    pub(super) fn open(common: &'a Common, args: &'a MoveArgs) -> Result<Self, Failure> {
+        let loaded = load(common, &args.file)?;
+        let policy = policy(common, &args.consent)?;
+        for step in &policy.accept {
+            known_step(&loaded, step.as_str())?;
+        }
+        // A dry run leaves no trace, not even an empty store.
+        let store = store(common, !args.dry_run)?;
+        let world = world(common, loaded.runbook(), true)?;
+        let since = args.since.as_deref().map(|text| since(text, world.clock.now())).transpose()?;
+        Ok(Self { common, args, loaded, world, store, policy, since })
+    }
+
+    /// The same, with other flags.
+    pub(super) fn with<'b>(&'b self, args: &'b MoveArgs) -> Move<'b> {
+        Move {
+            common: self.common,
+            args,
+            loaded: self.loaded.clone(),
+            world: self.world.clone(),
+            store: self.store.clone(),
+            policy: self.policy.clone(),
+            since: self.since.filter(|_| args.since.is_some()),
+        }
+    }
+
+    /// A move, and where it was planned and done, the reprotect after it.
+    pub(super) async fn with_reprotect(&self, direction: Direction) -> Result<u8, Failure> {
+        let done = self.go(direction).await?;
+        match done {
+            Done::Ran(code, Mode::Planned) if matches!(code, code::DONE | code::MISSED) && !self.loaded.runbook().reprotect.is_empty() => {
+                if self.args.no_reprotect { Ok(code::UNPROTECTED) } else { chain::reprotect(self, code).await }
+            }
+            other => Ok(other.code()),
+        }
+    }
+
+    /// One run: look, refuse or plan, begin, stay.
+    pub(super) async fn go(&self, direction: Direction) -> Result<Done, Failure> {
+        let last = self.last().await?;
+        self.free(last.as_ref()).await?;
+        let last = match last {
+            Some((head, _)) => Some(replay(&self.store, &head.id).await?),
+            None => None,
+        };
+        let situation = self.situation().await;
+        let (from, to) = self.ends(direction, &situation, last.as_ref())?;
+        let mode = self.mode(direction, &situation, (&from, &to), last.as_ref())?;
+        let owed: Vec<_> = last.iter().flat_map(|s| s.owed.iter().cloned()).collect();
+        if situation.nothing_to_do(direction, &from, &to) && !owes(&owed, direction) {
+            self.nothing(direction, &from, &to)?;
+            return Ok(Done::Nothing);
+        }
+        if let Some(refusal) = situation.refusal(direction, mode, &from, &to) {
+            return Err(Failure::refused(refusal.why).hint(refusal.hint));
+        }
+        let plan = self.plan(direction, mode, (from, to)).await?;
+        if self.args.dry_run {
+            print(self.common, |page, out| view::plan::human(&plan, page, out), || view::plan::json(&plan))?;
+            return Ok(Done::Planned);
+        }
+        self.consented(&plan)?;
+        let supersedes = self.args.supersede.as_deref().map(RunId::new);
+        let start = Start { plan, realm: realm(self.common), policy: self.policy.clone(), since: self.since, supersedes, owed };
+        let code = begin(self.common, &self.args.consent, &self.world, (&self.store, &self.loaded.key()), start).await?;
+        Ok(Done::Ran(code, mode))
+    }
+
+    /// The last run of this runbook, and whether it is unfinished.
+    async fn last(&self) -> Result<Option<(RunHead, bool)>, Failure> {
+        let runs = self.store.runs(Some(&self.loaded.key())).await?;
+        Ok(runs.into_iter().next().map(|head| (head.clone(), head.outcome.is_none())))
+    }
+
+    /// Sees to it that no other run is unfinished: superseded where that was asked, else refused.
+    async fn free(&self, last: Option<&(RunHead, bool)>) -> Result<(), Failure> {
+        let Some((head, true)) = last else { return Ok(()) };
+        let holder = self.store.holder(&self.loaded.key()).await?.filter(|h| h.alive);
+        let known = commands(self.common, &self.loaded.typed);
+        match (&self.args.supersede, &self.args.reason) {
+            (Some(run), Some(why)) if *run == head.id.as_str() => self.supersede(head, why).await,
+            (Some(run), _) => Err(Failure::usage(format!("{run} is not the unfinished run: that is {}", head.id))),
+            (None, _) if self.args.dry_run => Ok(()),
+            (None, _) => match holder {
+                Some(holder) => Err(busy(&holder)),
+                None => Err(Failure::refused(format!("run {} is unfinished", head.id))
+                    .hint(format!("{}     takes it up again", known.on_run("resume", &head.id, "")))
+                    .hint(format!("--supersede {} --reason TEXT     takes over from it, with what it holds and owes", head.id))),
+            },
+        }
+    }
+
+    /// Ends an unfinished run as it stands, be it held by a living process or not.
+    async fn supersede(&self, head: &RunHead, why: &str) -> Result<(), Failure> {
+        let by = who(self.args.consent.operator.as_ref());
+        let control = Control::Supersede { by: RunId::new("the next run"), why: why.to_owned() };
+        let alive = self.store.holder(&head.key).await?.is_some_and(|h| h.alive);
+        if alive {
+            self.store.post(&head.id, &control, &by, self.world.clock.now()).await?;
+            let ended = super::controls::wait_until_free(&self.store, &head.key).await?;
+            if !ended {
+                return Err(Failure::new(code::BUSY, format!("run {} did not let go", head.id)).hint("end its process, then type the same again"));
+            }
+        }
+        let fence = claim(&self.store, &head.key, &self.args.consent).await?;
+        let journal = Journal::new(self.store.clone(), self.world.boot.clone(), fence, head.id.clone(), Seq(0));
+        engine::end(journal, &by, control, self.world.clock.now()).await?;
+        Ok(())
+    }
+
+    /// What is seen of all sites.
+    pub(super) async fn situation(&self) -> Situation {
+        let runbook = self.loaded.runbook();
+        let seen = gather::look(&*self.world.look, &*self.world.clock, &Situation::targets(runbook)).await;
+        Situation::of(runbook, &seen, self.world.clock.now())
+    }
+
+    /// The two ends of a run.
+    fn ends(&self, direction: Direction, situation: &Situation, last: Option<&RunState>) -> Result<(SiteName, SiteName), Failure> {
+        let runbook = self.loaded.runbook();
+        let standby = match &self.args.to {
+            Some(name) => runbook.standbys.iter().find(|s| s.as_str() == name).cloned().ok_or_else(|| Failure::usage(format!("`{name}` is no standby of this runbook")))?,
+            None => runbook.standbys[0].clone(),
+        };
+        let home = runbook.primary.clone();
+        let active = situation.active_site().cloned();
+        Ok(match direction {
+            Direction::Failover => (home, standby),
+            Direction::Failback => (active.filter(|a| *a != home).unwrap_or(standby), home),
+            Direction::Reprotect => {
+                let moved = last.filter(|l| l.plan.direction.is_move()).map(|l| l.plan.ends.to.name.clone());
+                let to = active.or(moved).unwrap_or_else(|| home.clone());
+                let left = last.filter(|l| l.plan.ends.to.name == to).map(|l| l.plan.ends.from.name.clone());
+                let from = left.unwrap_or_else(|| if to == home { standby } else { home });
+                (from, to)
+            }
+        })
+    }
+
+    /// Planned or emergency: as said; for a reprotect that of the move before; else asked.
+    fn mode(&self, direction: Direction, situation: &Situation, (from, _): (&SiteName, &SiteName), last: Option<&RunState>) -> Result<Mode, Failure> {
+        if self.args.emergency {
+            return Ok(Mode::Emergency);
+        }
+        match direction {
+            _ if self.args.planned => Ok(Mode::Planned),
+            Direction::Failback => Ok(Mode::Planned),
+            Direction::Reprotect => Ok(last.map_or(Mode::Emergency, |l| l.plan.mode)),
+            Direction::Failover => {
+                let answers = situation.sites.get(from).is_some_and(|s| s.answers);
+                let advice = if answers { format!("{from} answers: --planned loses nothing") } else { format!("{from} does not answer: --emergency") };
+                if !interactive(self.common, &self.args.consent) {
+                    return Err(Failure::usage("say --planned or --emergency").hint(advice));
+                }
+                super::chain::ask_mode(&advice, answers)
+            }
+        }
+    }
+
+    /// The plan, predicted on the world as it is.
+    pub(super) async fn plan(&self, direction: Direction, mode: Mode, (from, to): (SiteName, SiteName)) -> Result<Plan, Failure> {
+        let now = self.world.clock.now();
+        let entropy = u64::from(std::process::id()) ^ u64::try_from(Timestamp::wall().0).unwrap_or(0);
+        let request = Request {
+            run: run_id(now, entropy),
+            direction,
+            mode,
+            from,
+            to,
+            parameters: params(&self.args.param)?,
+            incident: self.since,
+            folder: self.loaded.folder.clone(),
+            file: self.loaded.file.clone(),
+            now,
+        };
+        let plan = predicted(&self.loaded, &request, &self.world).await?;
+        if let Some(caution) = plan.cautions.iter().find(|c| c.refuses && mode == Mode::Planned) {
+            let step = caution.step.as_ref().map_or_else(String::new, |s| format!("step {s}: "));
+            let hint = plan.steps.iter().find(|s| Some(&s.id) == caution.step.as_ref()).and_then(|s| s.prediction.stuck.clone());
+            let known = commands(self.common, &self.loaded.typed);
+            let failure = Failure::refused(format!("{step}{}", caution.what));
+            let failure = hint.into_iter().fold(failure, |f, (_, hint)| f.hint(hint));
+            return Err(failure.hint(format!("{}     shows all of it", known.on_file("plan"))));
+        }
+        Ok(plan)
+    }
+
+    /// Without a terminal the irreversible steps must have been accepted on the command line.
+    fn consented(&self, plan: &Plan) -> Result<(), Failure> {
+        let missing: Vec<_> = plan.irreversible().filter(|s| !self.policy.accept.contains(&s.id)).map(|s| format!("--accept {}", s.id)).collect();
+        if missing.is_empty() || interactive(self.common, &self.args.consent) {
+            return Ok(());
+        }
+        Err(Failure::refused("this run cannot be undone once it is past its irreversible steps, and nobody is here to agree")
+            .hint(format!("add {} to agree beforehand; nothing was changed", missing.join(" "))))
+    }
+
+    fn nothing(&self, direction: Direction, from: &SiteName, to: &SiteName) -> Result<(), Failure> {
+        let why = match direction {
+            Direction::Reprotect => format!("{from} already replicates from {to}"),
+            Direction::Failover | Direction::Failback => format!("{to} already serves"),
+        };
+        let human = format!("nothing to do: {why}");
+        print(
+            self.common,
+            |_, out| writeln!(out, "{human}"),
+            || serde_json::json!({ "type": "nothing_to_do", "schema": view::SCHEMA, "why": why, "active": to }),
+        )
+    }
+}
+
+/// A debt that the run would pay although the world looks as it should.
+fn owes(owed: &[Obligation], direction: Direction) -> bool {
+    direction == Direction::Reprotect && !owed.is_empty()
+}
+
+/// A plan, looked for until nothing more has to be seen.
+pub(super) async fn predicted(loaded: &Loaded, request: &Request, world: &World) -> Result<Plan, Failure> {
+    let mut plan = plan::draft(&loaded.checked, request).map_err(wrong)?;
+    let mut seen = crate::world::World::default();
+    for _ in 0..4 {
+        let missing = plan::predict(&mut plan, &seen);
+        if missing.is_empty() {
+            break;
+        }
+        let more = gather::look(&*world.look, &*world.clock, &missing).await;
+        more.sights().cloned().for_each(|s| seen.put(s));
+    }
+    plan::predict(&mut plan, &seen);
+    Ok(plan)
+}
+
+/// What is wrong with what was asked for.
+pub(super) fn wrong(problems: Vec<String>) -> Failure {
+    let mut problems = problems.into_iter();
+    let first = Failure::usage(problems.next().unwrap_or_default());
+    problems.fold(first, Failure::hint)
+}
+
+/// A run, from its events.
+pub(super) async fn replay(store: &Arc<dyn Store>, run: &RunId) -> Result<RunState, Failure> {
+    let events = store.read(run, Seq(1)).await?;
+    RunState::replay(&events).map_err(|e| engine::EngineError::Mismatch(e).into())
+}
+
+/// `--param name=value`, each name once.
+pub(super) fn params(given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    let mut all = BTreeMap::new();
+    for text in given {
+        let (name, value) = text.split_once('=').ok_or_else(|| Failure::usage(format!("--param {text}: write --param name=value")))?;
+        if all.insert(name.to_owned(), value.to_owned()).is_some() {
+            return Err(Failure::usage(format!("--param {name} is given twice")));
+        }
+    }
+    Ok(all)
+}
+
+/// `--since`: an instant, or how long ago.
+pub(super) fn since(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
+    let ago = text.parse::<Span>().map(|ago| now - ago);
+    let at = ago.or_else(|_| text.parse::<Timestamp>()).map_err(|_| Failure::usage(format!("--since {text}: write a time like 2026-11-21T03:12:00Z, or how long ago, like 12m")))?;
+    if at > now { Err(Failure::usage(format!("--since {text} lies in the future"))) } else { Ok(at) }
+}
+
+/// A step that `--accept` names exists somewhere in the runbook.
+fn known_step(loaded: &Loaded, name: &str) -> Result<(), Failure> {
+    let runbook = loaded.runbook();
+    let all: Vec<_> = [&runbook.failover, &runbook.failback, &runbook.reprotect, &runbook.finally].into_iter().flatten().map(|s| s.id.as_str()).collect();
+    if all.contains(&name) {
+        return Ok(());
+    }
+    let hint = crate::diagnostic::did_you_mean(name, all).map(|n| format!("did you mean --accept {n}?"));
+    let failure = Failure::usage(format!("--accept {name}: the runbook has no such step"));
+    Err(match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    })
+}
+
+/// Whether people read, not programs.
+pub(super) fn human(common: &Common) -> bool {
+    common.output == Output::Human
+}

@@ -1,0 +1,94 @@
+//! `lifeboat plan`: what a run would do. Reads, never sends.
+
+use super::{
+    args::{Common, DirectionArg, PlanArgs},
+    exit::{Failure, code},
+    gather,
+    moves::{params, predicted, since, wrong},
+    wiring::{Loaded, World, block_on, load, print, world},
+};
+use crate::{
+    clock::Timestamp,
+    ids::{RunId, SiteName},
+    model::{Direction, Mode},
+    plan::{self, Plan, Request, Situation},
+    view,
+};
+
+/// `lifeboat plan`.
+pub(super) fn run(common: &Common, args: &PlanArgs) -> Result<u8, Failure> {
+    let loaded = load(common, &args.file)?;
+    block_on(common, async {
+        let world = if args.offline { None } else { Some(world(common, loaded.runbook(), true)?) };
+        let modes = match (args.planned, args.emergency) {
+            (true, false) => vec![Mode::Planned],
+            (false, true) => vec![Mode::Emergency],
+            _ => vec![Mode::Planned, Mode::Emergency],
+        };
+        let mut changes = false;
+        for mode in modes {
+            let plan = one(&loaded, args, mode, world.as_ref()).await?;
+            changes |= !plan.is_noop();
+            print(common, |page, out| view::plan::human(&plan, page, out), || view::plan::json(&plan))?;
+        }
+        Ok(if args.detailed_exit_code && changes { code::WOULD_CHANGE } else { code::DONE })
+    })
+}
+
+async fn one(loaded: &Loaded, args: &PlanArgs, mode: Mode, world: Option<&World>) -> Result<Plan, Failure> {
+    let runbook = loaded.runbook();
+    let now = world.map_or_else(Timestamp::wall, |w| w.clock.now());
+    let direction = match args.direction {
+        DirectionArg::Failover => Direction::Failover,
+        DirectionArg::Failback => Direction::Failback,
+        DirectionArg::Reprotect => Direction::Reprotect,
+    };
+    let situation = match world {
+        Some(world) => {
+            let seen = gather::look(&*world.look, &*world.clock, &Situation::targets(runbook)).await;
+            Some(Situation::of(runbook, &seen, now))
+        }
+        None => None,
+    };
+    let (from, to) = ends(loaded, args, direction, situation.as_ref())?;
+    let request = Request {
+        run: RunId::new("thisrun"),
+        direction,
+        mode,
+        parameters: params(&args.param)?,
+        incident: args.since.as_deref().map(|text| since(text, now)).transpose()?,
+        folder: loaded.folder.clone(),
+        file: loaded.file.clone(),
+        now,
+        from: from.clone(),
+        to: to.clone(),
+    };
+    let mut plan = match world {
+        Some(world) => predicted(loaded, &request, world).await?,
+        None => {
+            let mut plan = plan::draft(&loaded.checked, &request).map_err(wrong)?;
+            plan::predict(&mut plan, &crate::world::World::default());
+            plan
+        }
+    };
+    if let Some(refusal) = situation.and_then(|s| s.refusal(direction, mode, &from, &to)) {
+        plan.cautions.insert(0, plan::Caution { step: None, what: format!("{}; {}", refusal.why, refusal.hint), refuses: true });
+    }
+    Ok(plan)
+}
+
+fn ends(loaded: &Loaded, args: &PlanArgs, direction: Direction, situation: Option<&Situation>) -> Result<(SiteName, SiteName), Failure> {
+    let runbook = loaded.runbook();
+    let standby = match &args.to {
+        Some(name) => runbook.standbys.iter().find(|s| s.as_str() == name).cloned().ok_or_else(|| Failure::usage(format!("`{name}` is no standby of this runbook")))?,
+        None => runbook.standbys[0].clone(),
+    };
+    let home = runbook.primary.clone();
+    let active = situation.and_then(|s| s.active_site().cloned());
+    Ok(match direction {
+        Direction::Failover => (home, standby),
+        Direction::Failback => (active.filter(|a| *a != home).unwrap_or(standby), home),
+        Direction::Reprotect if active.as_ref() == Some(&home) => (standby, home),
+        Direction::Reprotect => (home, active.unwrap_or(standby)),
+    })
+}

@@ -1,0 +1,127 @@
+//! `lifeboat resume`: takes an unfinished run up again, from its sealed plan.
+
+use super::{
+    args::{Common, Consent, ResumeArgs},
+    exit::{Failure, code, of_outcome},
+    gather,
+    moves::{human, replay},
+    run::{busy, go_on, report, typed},
+    runs::find,
+    wiring::{World, block_on, load, store, who, world},
+};
+use crate::{
+    clock::Timestamp,
+    engine::RunState,
+    event::Control,
+    ids::{Seq, StepId},
+    model::Mode,
+    store::{RunHead, Store},
+    view,
+    world::{Seen, What, World as Sights},
+};
+use std::{io::Write as _, path::Path, sync::Arc};
+
+/// `lifeboat resume`.
+pub(super) fn run(common: &Common, args: &ResumeArgs) -> Result<u8, Failure> {
+    block_on(common, async {
+        let store = store(common, true)?;
+        let head = find(&store, args.run.as_deref()).await?;
+        if let Some(outcome) = head.outcome {
+            let events = store.read(&head.id, Seq(1)).await?;
+            let file = RunState::replay(&events).map(|s| typed(&s.plan)).unwrap_or_default();
+            report(common, &events, &file)?;
+            return Ok(of_outcome(outcome));
+        }
+        if let Some(holder) = store.holder(&head.key).await?.filter(|h| h.alive) {
+            return Err(busy(&holder));
+        }
+        let state = replay(&store, &head.id).await?;
+        if let Some(control) = control(args, &state)? {
+            store.post(&head.id, &control, &who(args.consent.operator.as_ref()), Timestamp::wall()).await?;
+        }
+        take_up(common, &args.consent, &store, &head).await
+    })
+}
+
+/// What the flags ask of the run. Refused before anything is written where it can be seen to be wrong.
+fn control(args: &ResumeArgs, state: &RunState) -> Result<Option<Control>, Failure> {
+    let step = |name: &String| {
+        let id = StepId::new(name.as_str());
+        let known = || state.plan.steps.iter().map(|s| s.id.as_str());
+        if state.plan.step(&id).is_some() {
+            return Ok(id);
+        }
+        let failure = Failure::usage(format!("run {} has no step {name}", state.run));
+        Err(crate::diagnostic::did_you_mean(name, known()).map_or(Failure::usage(failure.what.clone()), |n| Failure::usage(failure.what).hint(format!("did you mean {n}?"))))
+    };
+    let why = || args.reason.clone().unwrap_or_default();
+    Ok(match (&args.retry, &args.skip, &args.mark_done, args.undo) {
+        (Some(name), ..) => Some(Control::Retry { step: step(name)? }),
+        (_, Some(name), ..) => Some(Control::Skip { step: step(name)?, why: why() }),
+        (_, _, Some(name), _) => Some(Control::MarkDone { step: step(name)?, why: why() }),
+        (.., true) if state.past_return() => {
+            return Err(Failure::refused("the run is past the point of no return: it cannot be undone")
+                .hint(format!("lifeboat resume {}     goes on", state.run))
+                .hint("lifeboat failback     moves back later, as a run of its own"));
+        }
+        (.., true) => Some(Control::Undo),
+        _ => None,
+    })
+}
+
+/// Takes a run up in this process: drift first, then on with it.
+pub(super) async fn take_up(common: &Common, consent: &Consent, store: &Arc<dyn Store>, head: &RunHead) -> Result<u8, Failure> {
+    let state = replay(store, &head.id).await?;
+    let file = Path::new(&state.plan.folder).join(&state.plan.file);
+    let loaded = load(common, &file)?;
+    let world = world(common, loaded.runbook(), false)?;
+    if human(common) {
+        if loaded.runbook().digest != state.plan.digest {
+            note(&format!("{} has changed since the run began; the run goes on by the plan it was started with", file.display()));
+        }
+        drift(&state, &world).await;
+    }
+    go_on(common, consent, &world, (store, &head.key, &head.id), &state.plan).await
+}
+
+/// Tells what is otherwise than the run left it.
+async fn drift(state: &RunState, world: &World) {
+    let watched = |what: &What| matches!(what, What::Db(_) | What::Parameters(_) | What::Group(_) | What::Records(_));
+    let gone = |site: &crate::ids::SiteName| state.plan.mode == Mode::Emergency && *site == state.plan.ends.from.name;
+    let mut expected = Sights::of(state.plan.observed.iter().filter(|s| watched(&s.target.what) && !gone(&s.target.site)).cloned());
+    let mut effects: Vec<_> = state.steps.values().flat_map(|s| s.past.sent.iter().chain(&s.undo_past.sent)).collect();
+    effects.sort_by_key(|e| e.at);
+    for done in effects {
+        done.effect.predict(&mut expected, done.at);
+    }
+    let now = world.clock.now();
+    let targets = expected.sights().map(|s| s.target.clone()).collect();
+    let seen = gather::look(&*world.look, &*world.clock, &targets).await;
+    for (then, is) in expected.sights().zip(seen.sights()).filter(|(a, b)| a.target == b.target && essence(&a.seen) != essence(&b.seen)) {
+        note(&format!("drift: {}: expected {}, now {}", then.target, view::seen::words(then, now), view::seen::words(is, now)));
+    }
+}
+
+/// What of a sight must not have changed by itself.
+fn essence(seen: &Seen) -> String {
+    match seen {
+        Seen::Db(db) => format!("{:?} {:?} {:?}", db.source.as_ref().map(|s| &s.identifier), db.parameter_group, db.security_groups),
+        Seen::Parameters(group) => format!("{:?}", group.values),
+        Seen::Group(group) => format!("{} {}", group.size.min, group.size.max),
+        Seen::Records(records) => {
+            let mut weights: Vec<_> = records.sets.iter().map(|s| format!("{} {:?} {:?}", s.name, s.set_identifier, s.weight)).collect();
+            weights.sort();
+            weights.join(",")
+        }
+        Seen::Absent => "absent".into(),
+        // What cannot be seen now has not been seen to change.
+        Seen::Unknown { .. } | Seen::Dbs(_) | Seen::Lag(_) | Seen::Position(_) | Seen::Snapshot(_) | Seen::Change(_) | Seen::Answer(_) => String::new(),
+    }
+}
+
+fn note(text: &str) {
+    drop(writeln!(std::io::stderr().lock(), "note: {text}"));
+}
+
+/// The code of a run that has ended; for commands that only tell.
+pub(super) const DONE: u8 = code::DONE;

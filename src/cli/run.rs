@@ -1,0 +1,146 @@
+//! A run from the command's side: screen, signals, engine, closing report.
+
+use super::{
+    args::{Common, Consent, Output},
+    exit::{Failure, code, of_ended},
+    signals,
+    wiring::{World, commands, print, who},
+};
+use crate::{
+    clock::Span,
+    engine::{self, Deps, Doors, Ended, RunState, Start},
+    event::{AcceptLoss, Event, EventKind, Notice, Policy, Way},
+    ids::{LeaseKey, RunId, Seq, StepId},
+    plan::Plan,
+    sandbox::Sandbox,
+    store::{Claim, Holder, Journal, Store},
+    view::{
+        screen::{Screen, Surface},
+        summary,
+    },
+};
+use std::{
+    io::IsTerminal as _,
+    sync::Arc,
+};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+/// Whether people can be asked here.
+pub(super) fn interactive(common: &Common, consent: &Consent) -> bool {
+    common.output == Output::Human && !consent.unattended && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// What the command line answers beforehand.
+pub(super) fn policy(common: &Common, consent: &Consent) -> Result<Policy, Failure> {
+    let loss = consent.accept_data_loss.as_deref().map(|text| match text {
+        "unknown" => Ok(AcceptLoss::Unknown),
+        span => span.parse::<Span>().map(AcceptLoss::UpTo).map_err(|e| Failure::usage(format!("--accept-data-loss: {e}, or `unknown`"))),
+    });
+    Ok(Policy {
+        yes: consent.yes,
+        accept: consent.accept.iter().map(|s| StepId::new(s.as_str())).collect(),
+        accept_loss: loss.transpose()?,
+        unattended: consent.unattended,
+        interactive: interactive(common, consent),
+    })
+}
+
+/// Takes the lease of a key, or says who has it.
+pub(super) async fn claim(store: &Arc<dyn Store>, key: &LeaseKey, consent: &Consent) -> Result<crate::store::Fence, Failure> {
+    match store.claim(key, &who(consent.operator.as_ref())).await? {
+        Claim::Held(fence) => Ok(fence),
+        Claim::Busy(holder) => Err(busy(&holder)),
+    }
+}
+
+/// Exit 12: who holds it, where, since when, and what can be typed.
+pub(super) fn busy(holder: &Holder) -> Failure {
+    let run = holder.run.as_ref().map_or_else(String::new, |run| format!(" run {run}"));
+    let name = holder.run.as_ref().map_or_else(String::new, |run| format!(" {run}"));
+    Failure::new(code::BUSY, format!("{} holds{run} since {}, last heartbeat {}", holder.who, holder.since, holder.renewed))
+        .hint(format!("lifeboat show{name}     tells what it does"))
+        .hint(format!("lifeboat pause{name}    makes it wait"))
+}
+
+/// Begins a run on a claimed lease and stays with it.
+pub(super) async fn begin(common: &Common, consent: &Consent, world: &World, (store, key): (&Arc<dyn Store>, &LeaseKey), begin: Start) -> Result<u8, Failure> {
+    let fence = claim(store, key, consent).await?;
+    let run = begin.plan.run.clone();
+    let file = typed(&begin.plan);
+    let (deps, doors, screen) = open(common, consent, world, Journal::new(store.clone(), world.boot.clone(), fence, run.clone(), Seq(0)), &file)?;
+    let result = engine::start(deps, doors, begin).await;
+    close(common, screen, result, (store, &run, &file)).await
+}
+
+/// Takes a run up on a claimed lease and stays with it.
+pub(super) async fn go_on(common: &Common, consent: &Consent, world: &World, (store, key, run): (&Arc<dyn Store>, &LeaseKey, &RunId), plan: &Plan) -> Result<u8, Failure> {
+    let fence = claim(store, key, consent).await?;
+    let head = store.read(run, Seq(1)).await?.last().map_or(Seq(0), |e| e.seq);
+    let file = typed(plan);
+    let (deps, doors, screen) = open(common, consent, world, Journal::new(store.clone(), world.boot.clone(), fence, run.clone(), head), &file)?;
+    let result = engine::resume(deps, doors, policy(common, consent)?).await;
+    close(common, screen, result, (store, run, &file)).await
+}
+
+/// The runbook's path as a person would type it from here.
+pub(super) fn typed(plan: &Plan) -> String {
+    let full = std::path::Path::new(&plan.folder).join(&plan.file);
+    let here = std::env::current_dir().unwrap_or_default();
+    full.strip_prefix(&here).unwrap_or(&full).display().to_string()
+}
+
+fn open(common: &Common, consent: &Consent, world: &World, journal: Journal, file: &str) -> Result<(Deps, Doors, Screen), Failure> {
+    let surface = match common.output {
+        Output::Json => Surface::Json,
+        Output::Human if interactive(common, consent) => Surface::Terminal,
+        Output::Human => Surface::Lines,
+    };
+    let (requests_to, requests) = unbounded_channel();
+    let (screen, watcher) = Screen::start(surface, commands(common, file), requests_to);
+    let mut watchers = vec![watcher];
+    watchers.extend(world.sandbox.clone().map(tell_sandbox));
+    let deps = Deps {
+        journal,
+        look: world.look.clone(),
+        act: world.act.clone(),
+        clock: world.clock.clone(),
+        boot: world.boot.clone(),
+        watchers,
+        who: who(consent.operator.as_ref()),
+        interactive: surface == Surface::Terminal,
+        tempo: world.tempo,
+    };
+    Ok((deps, Doors { requests, signals: signals::listen()? }, screen))
+}
+
+/// Faults that wait for a step strike when it begins.
+fn tell_sandbox(sandbox: Arc<Sandbox>) -> UnboundedSender<Notice> {
+    let (to, mut from) = unbounded_channel::<Notice>();
+    tokio::spawn(async move {
+        while let Some(notice) = from.recv().await {
+            if let Notice::Event(event) = notice
+                && let EventKind::AttemptStarted { step, way: Way::Forward, .. } = &event.kind
+            {
+                // A world that cannot be written will say so at the next look.
+                drop(sandbox.step_started(step));
+            }
+        }
+    });
+    to
+}
+
+/// Ends the screen, reports, and gives the exit code.
+async fn close(common: &Common, screen: Screen, result: Result<(Ended, RunState), engine::EngineError>, (store, run, file): (&Arc<dyn Store>, &RunId, &str)) -> Result<u8, Failure> {
+    screen.end();
+    let (ended, state) = result?;
+    let events = store.read(run, Seq(1)).await?;
+    report(common, &events, file)?;
+    let doubt = state.steps.values().any(|s| s.has_open_effect());
+    Ok(of_ended(&ended, doubt))
+}
+
+/// The closing report of a run.
+pub(super) fn report(common: &Common, events: &[Event], file: &str) -> Result<(), Failure> {
+    let Some(summary) = summary::of(events, Some(&commands(common, file))) else { return Ok(()) };
+    print(common, |page, out| summary.human(page, out), || summary.json())
+}

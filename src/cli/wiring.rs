@@ -1,0 +1,224 @@
+//! What a command works with: home, store, world and clock; who we are.
+
+use super::{
+    args::{Common, Output, Speed},
+    exit::Failure,
+};
+use crate::{
+    check::{self, Checked},
+    clock::{BootClock, Clock, KernelBootClock, Span, TokioClock},
+    diagnostic::{Diagnostic, SourceMap, any_error},
+    driver::{Act, Look},
+    engine::Tempo,
+    event::{Realm, Who},
+    ids::LeaseKey,
+    runbook::Runbook,
+    sandbox::{self, Fault, Opened, Options, Sandbox},
+    store::{Clocks, OpenError, SqliteStore, Store},
+    syntax,
+    view::{self, Commands, Page},
+};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// A runbook that was read and checked.
+#[derive(Clone)]
+pub(super) struct Loaded {
+    pub(super) checked: Checked,
+    /// Where it stands.
+    pub(super) folder: String,
+    /// What it is called there.
+    pub(super) file: String,
+    /// How it was typed.
+    pub(super) typed: String,
+}
+
+impl Loaded {
+    pub(super) fn runbook(&self) -> &Runbook {
+        self.checked.runbook()
+    }
+    /// What its runs exclude each other by.
+    pub(super) fn key(&self) -> LeaseKey {
+        LeaseKey::new(&self.runbook().name)
+    }
+}
+
+/// Reads and checks a runbook: all problems at once.
+pub(super) fn examine(file: &Path) -> Result<(Option<Checked>, Vec<Diagnostic>, SourceMap), Failure> {
+    let read = syntax::load(file).map_err(|e| Failure::usage(format!("{}: {e}", file.display())))?;
+    let mut problems = read.diagnostics;
+    let checked = read.runbook.and_then(|runbook| {
+        let (checked, more) = check::check(&runbook);
+        problems.extend(more);
+        checked
+    });
+    Ok((checked.filter(|_| !any_error(&problems)), problems, read.source))
+}
+
+/// A runbook fit to run; otherwise its problems are printed.
+pub(super) fn load(common: &Common, file: &Path) -> Result<Loaded, Failure> {
+    let (checked, problems, source) = examine(file)?;
+    let Some(checked) = checked else {
+        diagnostics(common, &problems, &source)?;
+        return Err(Failure::new(super::exit::code::INVALID, ""));
+    };
+    let full = file.canonicalize()?;
+    let name = |p: Option<&std::ffi::OsStr>| p.map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(Loaded {
+        checked,
+        folder: full.parent().map(|p| p.to_string_lossy().into_owned()).unwrap_or_default(),
+        file: name(full.file_name()),
+        typed: file.display().to_string(),
+    })
+}
+
+/// Prints problems: for people to stderr, for programs to stdout.
+pub(super) fn diagnostics(common: &Common, problems: &[Diagnostic], source: &SourceMap) -> Result<(), Failure> {
+    match common.output {
+        Output::Human => view::diagnostic::human(problems, source, &err_page(), &mut std::io::stderr().lock())?,
+        Output::Json => view::diagnostic::json(problems, source, &mut std::io::stdout().lock())?,
+    }
+    Ok(())
+}
+
+/// The surface of stdout.
+pub(super) fn page() -> Page {
+    Page::of(&console::Term::stdout())
+}
+
+/// The surface of stderr.
+pub(super) fn err_page() -> Page {
+    Page::of(&console::Term::stderr())
+}
+
+/// Prints data: text for people, or one JSON object a line.
+pub(super) fn print(common: &Common, human: impl FnOnce(&Page, &mut dyn std::io::Write) -> std::io::Result<()>, json: impl FnOnce() -> serde_json::Value) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let written = match common.output {
+        Output::Human => human(&page(), &mut out),
+        Output::Json => std::io::Write::write_fmt(&mut out, format_args!("{}\n", json())),
+    };
+    match written {
+        // Whoever read has had enough.
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// How commands are typed here.
+pub(super) fn commands(common: &Common, file: &str) -> Commands {
+    let mut flags = String::new();
+    if common.sandbox {
+        flags += " --sandbox";
+    }
+    if let Some(store) = &common.store {
+        flags += &format!(" --store {}", store.display());
+    }
+    Commands { file: file.to_owned(), flags }
+}
+
+/// Where runs are recorded: `--store`, `$LIFEBOAT_HOME`, else the user's state directory.
+pub(super) fn home(common: &Common) -> Result<PathBuf, Failure> {
+    let set = |name: &str| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let state = || set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state"))).map(|p| p.join("lifeboat"));
+    let home = common.store.clone().or_else(|| set("LIFEBOAT_HOME")).or_else(state);
+    home.ok_or_else(|| Failure::environment("no place for the journal: neither --store, $LIFEBOAT_HOME nor $HOME is set"))
+}
+
+pub(super) fn realm(common: &Common) -> Realm {
+    if common.sandbox { Realm::Sandbox } else { Realm::Live }
+}
+
+/// Refuses what would lead real calls elsewhere.
+fn environment(common: &Common) -> Result<(), Failure> {
+    let stray = env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).find(|name| name.starts_with("AWS_ENDPOINT_URL"));
+    match stray {
+        Some(name) if !common.sandbox && !common.allow_endpoint_override => {
+            Err(Failure::refused(format!("{name} is set: calls would go elsewhere than to AWS")).hint(format!("unset {name}, or say --allow-endpoint-override")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The store, to write or only to read.
+pub(super) fn store(common: &Common, write: bool) -> Result<Arc<dyn Store>, Failure> {
+    let home = home(common)?;
+    let open = if write { SqliteStore::open } else { SqliteStore::open_to_read };
+    let store = open(&home, realm(common), Clocks::machine()).map_err(opening)?;
+    Ok(Arc::new(store))
+}
+
+fn opening(error: OpenError) -> Failure {
+    let code = match &error {
+        OpenError::Newer { .. } => super::exit::code::JOURNAL,
+        OpenError::Home { .. } | OpenError::Network { .. } | OpenError::NotOurs { .. } | OpenError::File { .. } => super::exit::code::ENVIRONMENT,
+    };
+    Failure::new(code, error.to_string())
+}
+
+/// Who types.
+pub(super) fn who(operator: Option<&String>) -> Who {
+    let login = || env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_else(|_| "unknown".into());
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    Who { operator: operator.cloned().unwrap_or_else(login), host, pid: std::process::id() }
+}
+
+/// The runtime of a command: one thread, so that the order of things is theirs; virtual time where
+/// it is wanted.
+pub(super) fn runtime(common: &Common) -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all();
+    if common.sandbox && common.speed == Speed::Max {
+        builder.start_paused(true);
+    }
+    Ok(builder.build()?)
+}
+
+/// Runs a command's future to its end, and leaves without waiting for what hangs.
+pub(super) fn block_on<T>(common: &Common, future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = runtime(common)?;
+    let result = runtime.block_on(future);
+    runtime.shutdown_background();
+    result
+}
+
+/// Production, or what stands in for it.
+#[derive(Clone)]
+pub(super) struct World {
+    pub(super) look: Arc<dyn Look>,
+    pub(super) act: Arc<dyn Act>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) boot: Arc<dyn BootClock>,
+    pub(super) tempo: Tempo,
+    /// The simulated one, where it is that.
+    pub(super) sandbox: Option<Arc<Sandbox>>,
+}
+
+/// Opens the world that a runbook is about. Must be called inside the runtime. `fresh`: a simulated
+/// world of another runbook may be replaced.
+pub(super) fn world(common: &Common, runbook: &Runbook, fresh: bool) -> Result<World, Failure> {
+    environment(common)?;
+    if !common.sandbox {
+        return Err(Failure::environment("this lifeboat does not speak to AWS yet").hint("add --sandbox to work in a simulated world, or --offline to plan without one"));
+    }
+    let home = home(common)?;
+    let wrong = |e: sandbox::SandboxError| Failure::environment(e.to_string());
+    let faults = common.fault.iter().map(|text| text.parse::<Fault>()).collect::<Result<Vec<_>, _>>().map_err(|e| Failure::usage(e.to_string()))?;
+    let reset = fresh && !Opened::matches(&home, runbook).map_err(wrong)?;
+    let speed = match common.speed {
+        Speed::Times(n) => sandbox::Speed::Times(n),
+        Speed::Max => sandbox::Speed::Max,
+    };
+    let opened = Opened::open(&home, runbook, &Options { seed: common.seed, speed: Some(speed), faults, reset }).map_err(wrong)?;
+    let start = opened.now_at_open();
+    let (clock, tempo) = match common.speed {
+        Speed::Max => (TokioClock::virtual_from(start), Tempo(Span::secs(30))),
+        Speed::Times(n) => (TokioClock::scaled(start, n), Tempo(Span::ms(200 * u64::from(n)))),
+    };
+    let clock: Arc<dyn Clock> = Arc::new(clock);
+    let sandbox = Arc::new(opened.start(clock.clone()));
+    Ok(World { look: sandbox.clone(), act: sandbox.clone(), clock, boot: Arc::new(KernelBootClock), tempo, sandbox: Some(sandbox) })
+}

@@ -1,0 +1,259 @@
+//! Questions: when they are asked, what answers them, what silence means.
+
+use super::{
+    decide::{Cx, Turn},
+    state::RunState,
+};
+use crate::{
+    action::Question,
+    clock::{Span, Timestamp},
+    event::{AcceptLoss, Answered, AnsweredBy, EventKind, PauseReason},
+    ids::StepId,
+    model::{Fact, Impact, fact},
+    plan::{self, PlanStep},
+    runbook::{OnTimeout, Unattended},
+};
+
+/// A question of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ask {
+    /// The step it is about; none: the run.
+    pub step: Option<StepId>,
+    /// Which.
+    pub question: Question,
+    /// What is asked.
+    pub message: String,
+    /// What it is decided on.
+    pub facts: Vec<Fact>,
+    /// When silence becomes an answer.
+    pub until: Option<Timestamp>,
+    /// For the data-loss question: how much; none: unknown.
+    pub loss: Option<Span>,
+    /// When it was asked.
+    pub asked: Timestamp,
+    /// The answer: go on or not.
+    pub answer: Option<bool>,
+    /// When it was answered.
+    pub answered: Option<Timestamp>,
+    /// What answered it.
+    pub by: Option<AnsweredBy>,
+    /// People were called for it.
+    pub paged: bool,
+}
+
+impl Ask {
+    /// Takes an answer in. Gives whether it means go on; none: it stays open.
+    pub(super) fn give(&mut self, answer: Answered, by: AnsweredBy, at: Timestamp) -> Option<bool> {
+        let yes = match (answer, &by) {
+            (Answered::Yes, _) => true,
+            (Answered::No, _) => false,
+            (Answered::Silence, AnsweredBy::Runbook(word)) if word == PAGE => {
+                self.paged = true;
+                return None;
+            }
+            (Answered::Silence, AnsweredBy::Runbook(word)) => word == PROCEED,
+            (Answered::Silence, AnsweredBy::Person(_) | AnsweredBy::Flag(_)) => false,
+        };
+        self.answer = Some(yes);
+        self.answered = Some(at);
+        self.by = Some(by);
+        Some(yes)
+    }
+}
+
+const PAGE: &str = "on_timeout: page";
+const PROCEED: &str = "on_timeout: proceed";
+const ABORT: &str = "on_timeout: abort";
+const UNDO: &str = "on_timeout: undo";
+
+/// Asks for consent to the irreversible steps, once, before anything else. Gives whether the run
+/// may go on.
+pub(super) fn consent(cx: &Cx<'_>, turn: &mut Turn) -> bool {
+    let steps: Vec<_> = cx.state.plan.irreversible().collect();
+    if steps.is_empty() || cx.state.past_return() {
+        return true;
+    }
+    if let Some(ask) = cx.state.asks.values().find(|a| a.question == Question::Consent) {
+        match ask.answer {
+            Some(true) => true,
+            Some(false) => {
+                turn.push(EventKind::UndoBegun { why: "no consent to what cannot be undone".into(), holds_only: true });
+                false
+            }
+            None => false,
+        }
+    } else {
+        let facts = steps.iter().flat_map(|s| {
+            s.prediction
+                .effects
+                .iter()
+                .map(|e| fact(s.id.as_str(), format!("{}: {} -> {}", e.change.what, e.change.before, e.change.after)))
+        });
+        let loss = cx.state.plan.loss_now.map(|l| fact("an emergency would lose", format!("at most {l}")));
+        let names: Vec<_> = steps.iter().map(|s| s.id.as_str()).collect();
+        let message = format!("This run cannot be undone from here on: {}. Start it?", names.join(", "));
+        let facts = facts.chain(loss).collect();
+        turn.push(asked(cx.state, None, Question::Consent, message, facts));
+        false
+    }
+}
+
+/// A step's question: whether it may start.
+pub(super) fn confirmed(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) -> bool {
+    let Some(confirm) = &step.confirm else { return true };
+    let run = &cx.state.steps[&step.id];
+    if run.confirmed.is_some_and(|at| cx.now.since(at) <= confirm.valid_for) {
+        return true;
+    }
+    let open = cx.state.open_asks().any(|(_, a)| a.step.as_ref() == Some(&step.id) && a.question == Question::Confirm);
+    if !open {
+        let message = plan::message(&cx.state.plan, &confirm.message, &cx.state.outputs);
+        let EventKind::ConfirmationAsked { ask, step, question, message, facts, loss, .. } =
+            asked(cx.state, Some(step), Question::Confirm, message, facts(cx, step))
+        else {
+            return false;
+        };
+        let until = confirm.timeout.filter(|_| confirm.on_timeout != OnTimeout::Wait).map(|t| cx.now + t);
+        turn.push(EventKind::ConfirmationAsked { ask, step, question, message, facts, until, loss });
+    }
+    false
+}
+
+/// What a step's question is decided on.
+fn facts(cx: &Cx<'_>, step: &PlanStep) -> Vec<Fact> {
+    let changes = step
+        .prediction
+        .effects
+        .iter()
+        .map(|e| fact(&e.change.what, format!("{} -> {}", e.change.before, e.change.after)));
+    let outputs = cx.state.outputs.iter().flat_map(|(id, out)| {
+        let known = ["lag", "loss", "proof"].into_iter().filter_map(|name| Some((name, out.get(name)?.as_str()?)));
+        known.map(|(name, value)| fact(format!("{id}.{name}"), value)).collect::<Vec<_>>()
+    });
+    let holds = cx.state.holds.values().map(|h| fact("held", format!("{} for {}", h.what, cx.now.since(h.since))));
+    changes.chain(outputs).chain(holds).collect()
+}
+
+/// The event that asks; the next free number.
+pub(super) fn asked(
+    state: &RunState,
+    step: Option<&PlanStep>,
+    question: Question,
+    message: String,
+    facts: Vec<Fact>,
+) -> EventKind {
+    let ask = state.asks.keys().next_back().copied().unwrap_or_default().next();
+    EventKind::ConfirmationAsked {
+        ask,
+        step: step.map(|s| s.id.clone()),
+        question,
+        message,
+        facts,
+        until: None,
+        loss: None,
+    }
+}
+
+/// Answers open questions by flag, by runbook or by silence; those that nothing answers while
+/// nobody is here make the run wait.
+pub(super) fn answer(cx: &Cx<'_>, turn: &mut Turn) {
+    for (id, ask) in cx.state.open_asks() {
+        let given = |answer, by| EventKind::ConfirmationGiven { ask: id, answer, by };
+        if let Some((answer, by)) = by_flag(cx, ask) {
+            turn.push(given(answer, by));
+            continue;
+        }
+        if let Some(until) = ask.until.filter(|_| !ask.paged) {
+            if cx.now < until {
+                turn.wake(until);
+            } else {
+                turn.push(given(Answered::Silence, AnsweredBy::Runbook(silence(cx, ask).into())));
+                continue;
+            }
+        }
+        if !cx.live.interactive && cx.state.paused.is_none() {
+            let why = if ask.question == Question::InDoubt {
+                PauseReason::InDoubt(ask.step.clone().unwrap_or_else(|| StepId::new("")))
+            } else {
+                PauseReason::Unanswered(id)
+            };
+            turn.push(EventKind::RunPaused { why });
+            return;
+        }
+    }
+}
+
+fn silence(cx: &Cx<'_>, ask: &Ask) -> &'static str {
+    let confirm = ask.step.as_ref().and_then(|id| cx.state.plan.step(id)?.confirm.as_ref());
+    match confirm.map(|c| c.on_timeout) {
+        Some(OnTimeout::Proceed) => PROCEED,
+        Some(OnTimeout::Undo) => UNDO,
+        Some(OnTimeout::Abort) | None => ABORT,
+        Some(OnTimeout::Page | OnTimeout::Wait) => PAGE,
+    }
+}
+
+/// What the command line, or the runbook for a run without people, answers.
+fn by_flag(cx: &Cx<'_>, ask: &Ask) -> Option<(Answered, AnsweredBy)> {
+    let policy = &cx.state.policy;
+    let flag = |text: String| Some((Answered::Yes, AnsweredBy::Flag(text)));
+    let step = ask.step.as_ref().and_then(|id| cx.state.plan.step(id));
+    match ask.question {
+        Question::Consent => {
+            let all: Vec<_> = cx.state.plan.irreversible().map(|s| &s.id).collect();
+            let accepted = all.iter().all(|id| policy.accept.contains(*id));
+            let names: Vec<_> = all.iter().map(|id| format!("--accept {id}")).collect();
+            accepted.then(|| (Answered::Yes, AnsweredBy::Flag(names.join(" "))))
+        }
+        Question::Confirm => {
+            let step = step?;
+            if policy.accept.contains(&step.id) {
+                return flag(format!("--accept {}", step.id));
+            }
+            if policy.yes && step.impact < Impact::Irreversible {
+                return flag("--yes".into());
+            }
+            if !policy.unattended {
+                return None;
+            }
+            let by = |word: &str| AnsweredBy::Runbook(format!("unattended: {word}"));
+            match step.confirm.as_ref()?.unattended {
+                Unattended::Proceed => Some((Answered::Yes, by("proceed"))),
+                Unattended::Abort => Some((Answered::No, by("abort"))),
+                Unattended::ProceedWithinRpo => within_rpo(cx).then(|| (Answered::Yes, by("proceed-within-rpo"))),
+                Unattended::Wait => None,
+            }
+        }
+        Question::DataLoss => match (policy.accept_loss?, ask.loss) {
+            (AcceptLoss::Unknown, _) => flag("--accept-data-loss unknown".into()),
+            (AcceptLoss::UpTo(most), Some(loss)) if loss <= most => flag(format!("--accept-data-loss {most}")),
+            (AcceptLoss::UpTo(_), _) => None,
+        },
+        // Never answered beforehand: nobody could know then.
+        Question::AliveUnfenced | Question::InDoubt => None,
+    }
+}
+
+fn within_rpo(cx: &Cx<'_>) -> bool {
+    let loss = super::measure::loss(cx.state);
+    matches!((loss, cx.state.plan.objectives.rpo), (Some(loss), Some(rpo)) if loss <= rpo)
+}
+
+/// What a no means, and silence that stands for one. Questions of a step's action are answered in
+/// its past; here are those that end the run.
+pub(super) fn refused(cx: &Cx<'_>, turn: &mut Turn) {
+    let consumed = |a: &Ask| a.question == Question::Consent || a.question == Question::InDoubt;
+    let no = cx.state.asks.values().find(|a| {
+        a.answer == Some(false) && !consumed(a) && a.answered.is_some_and(|at| is_last_word(cx.state, a, at))
+    });
+    if let Some(ask) = no {
+        let undo = matches!(&ask.by, Some(AnsweredBy::Runbook(word)) if word == UNDO) && !cx.state.past_return();
+        let who = ask.by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
+        turn.push(EventKind::UndoBegun { why: format!("no{who} to: {}", ask.message), holds_only: !undo });
+    }
+}
+
+/// No later question of the same step was answered with yes since (a step can be retried).
+fn is_last_word(state: &RunState, ask: &Ask, at: Timestamp) -> bool {
+    !state.asks.values().any(|other| other.step == ask.step && other.question == ask.question && other.asked > at)
+}

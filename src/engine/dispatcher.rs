@@ -1,0 +1,468 @@
+//! The loop: one input, decide, one commit, fold, tell, begin what is wanted.
+
+use super::{
+    control,
+    decide::{Cx, Live, decide},
+    poller::{Poller, glance},
+    state::{Mismatch, RunState},
+    step_run::{EffectStatus, StepState},
+    steps,
+    wanted::wanted,
+};
+use crate::{
+    action::Next,
+    clock::{BootClock, Clock, Hold, Span, Timestamp},
+    driver::{Act, Look, SendError},
+    event::{Control, Event, EventKind, Notice, PauseReason, Posted, Request, RunOutcome, StepView, Who},
+    ids::{ControlId, EffectNo, SiteName, StepId},
+    model::Mode,
+    runbook::HoldEnd,
+    store::{Journal, StoreError},
+    world::{Receipt, Sight, World, permit::Permit},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// What an engine works with.
+pub struct Deps {
+    /// The run's journal, its lease ours.
+    pub journal: Journal,
+    /// Who looks.
+    pub look: Arc<dyn Look>,
+    /// Who sends.
+    pub act: Arc<dyn Act>,
+    /// The run's time.
+    pub clock: Arc<dyn Clock>,
+    /// The leases' time.
+    pub boot: Arc<dyn BootClock>,
+    /// Who is told.
+    pub watchers: Vec<UnboundedSender<Notice>>,
+    /// Who we are.
+    pub who: Who,
+    /// People can be asked here.
+    pub interactive: bool,
+    /// How often the inbox is read.
+    pub tempo: Tempo,
+}
+
+/// How often the loop turns when nothing happens, on the run's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Tempo(pub Span);
+
+/// What comes in from outside.
+pub struct Doors {
+    /// From the run's own terminal.
+    pub requests: UnboundedReceiver<Request>,
+    /// From the operating system.
+    pub signals: UnboundedReceiver<Signal>,
+}
+
+/// What the operating system tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// Somebody wants the process to end.
+    Terminate,
+    /// The terminal is gone; the run goes on to its next gate.
+    Hangup,
+}
+
+/// How the engine came to rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The run ended.
+    Finished(RunOutcome),
+    /// It waits for a person; its journal is safe.
+    Waiting(PauseReason),
+    /// The third interrupt: the journal is safe, calls may be under way.
+    Left,
+}
+
+/// Why a run cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Its journal.
+    #[error(transparent)]
+    Journal(#[from] StoreError),
+    /// Its journal is not a run of ours.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
+    /// Its plan.
+    #[error("the stored plan is not the one that was sealed")]
+    Seal,
+}
+
+/// Everything that can happen to a run.
+enum Input {
+    Seen(u64, Vec<Sight>),
+    Sent(StepId, EffectNo, Result<Receipt, SendError>),
+    Request(Request),
+    Signal(Signal),
+    Due,
+}
+
+/// A run and all that is under way for it.
+pub(super) struct Dispatcher {
+    deps: Deps,
+    doors: Doors,
+    state: RunState,
+    world: World,
+    live: Live,
+    poller: Poller,
+    permits: BTreeMap<(StepId, EffectNo), Permit>,
+    flying: BTreeSet<(StepId, EffectNo)>,
+    inputs: (UnboundedSender<Input>, UnboundedReceiver<Input>),
+    interrupts: u32,
+    wake: Option<Timestamp>,
+    last_inbox: Timestamp,
+    hold: Option<Hold>,
+    told: BTreeMap<StepId, StepView>,
+}
+
+impl Dispatcher {
+    pub(super) fn new(deps: Deps, doors: Doors, state: RunState, past: &[Event]) -> Self {
+        let emergency = state.plan.mode == Mode::Emergency && state.plan.direction.is_move();
+        // Reads of a site that may be gone never delay an emergency.
+        let limits: BTreeMap<SiteName, Span> =
+            emergency.then(|| (state.plan.ends.from.name.clone(), Span::secs(3))).into_iter().collect();
+        let poller = Poller::new(deps.look.clone(), limits);
+        let live = Live { interactive: deps.interactive, stop_calls: false };
+        let last_inbox = deps.clock.now();
+        let this = Self {
+            deps,
+            doors,
+            state,
+            world: World::default(),
+            live,
+            poller,
+            permits: BTreeMap::new(),
+            flying: BTreeSet::new(),
+            inputs: unbounded_channel(),
+            interrupts: 0,
+            wake: None,
+            last_inbox,
+            hold: None,
+            told: BTreeMap::new(),
+        };
+        for event in past {
+            this.tell(|| Notice::Event(Box::new(event.clone())));
+        }
+        this
+    }
+
+    pub(super) fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    /// Drives the run until it ends or waits for people.
+    pub(super) async fn run(mut self) -> Result<(Ended, RunState), EngineError> {
+        loop {
+            self.turn().await?;
+            if let Some(ended) = self.ended() {
+                let Self { state, deps, .. } = self;
+                deps.journal.release().await?;
+                return Ok((ended, state));
+            }
+            self.begin();
+            let input = self.next().await;
+            if self.take(input).await? {
+                return Ok((Ended::Left, self.state));
+            }
+        }
+    }
+
+    /// Decides until there is nothing new, then commits all of it at once.
+    async fn turn(&mut self) -> Result<(), EngineError> {
+        let now = self.deps.clock.now();
+        let (mut scratch, mut batch): (Option<RunState>, Vec<Event>) = (None, vec![]);
+        loop {
+            let state = scratch.as_ref().unwrap_or(&self.state);
+            let turn = decide(state, &self.world, now, self.live);
+            self.wake = turn.wake;
+            if turn.events.is_empty() {
+                break;
+            }
+            let mut next = scratch.take().unwrap_or_else(|| self.state.clone());
+            for kind in turn.events {
+                let event = self.event(&next, kind, now);
+                next.apply(&event)?;
+                self.forget(&next, &event);
+                batch.push(event);
+            }
+            scratch = Some(next);
+        }
+        match scratch {
+            Some(next) => self.append(batch, next).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Commits facts that are not decided but happened: answers, controls, signals.
+    pub(super) async fn commit(&mut self, kinds: Vec<EventKind>) -> Result<(), EngineError> {
+        if kinds.is_empty() {
+            return Ok(());
+        }
+        let now = self.deps.clock.now();
+        let mut next = self.state.clone();
+        let mut batch = vec![];
+        for kind in kinds {
+            let event = self.event(&next, kind, now);
+            next.apply(&event)?;
+            self.forget(&next, &event);
+            batch.push(event);
+        }
+        self.append(batch, next).await
+    }
+
+    async fn append(&mut self, batch: Vec<Event>, next: RunState) -> Result<(), EngineError> {
+        let permits = self.deps.journal.append(&batch).await?;
+        let intents = batch.iter().filter_map(|e| match &e.kind {
+            EventKind::EffectIntended { step, effect, .. } => Some((step.clone(), *effect)),
+            _ => None,
+        });
+        self.permits.extend(intents.zip(permits));
+        self.state = next;
+        for event in batch {
+            self.tell(|| Notice::Event(Box::new(event.clone())));
+        }
+        Ok(())
+    }
+
+    fn event(&self, state: &RunState, kind: EventKind, now: Timestamp) -> Event {
+        // Time never goes back inside a run, whatever the clock of the machine does.
+        Event {
+            run: state.run.clone(),
+            seq: state.head.next(),
+            epoch: self.deps.journal.epoch(),
+            at: now.max(state.last_at),
+            kind,
+        }
+    }
+
+    /// What a fact makes stale is looked at anew.
+    fn forget(&mut self, state: &RunState, event: &Event) {
+        let (EventKind::AttemptStarted { step, .. }
+        | EventKind::EffectApplied { step, .. }
+        | EventKind::EffectInDoubt { step, .. }
+        | EventKind::EffectSettled { step, .. }
+        | EventKind::EffectRefused { step, .. }
+        | EventKind::StepRetried { step, .. }) = &event.kind
+        else {
+            return;
+        };
+        let Some((plan, run)) = state.step(step) else { return };
+        let cx = Cx { state, world: &self.world, now: event.at, live: self.live };
+        let own = run.inputs.as_ref().map(|inputs| steps::targets(&cx, plan, run, inputs)).unwrap_or_default();
+        for target in own.into_iter().chain(run.effects.values().map(|e| e.effect.target.clone())) {
+            self.world.forget(&target);
+            self.poller.forget(&target);
+        }
+    }
+
+    /// Whether there is anything left that this process should stay for.
+    fn ended(&self) -> Option<Ended> {
+        if let Some(outcome) = self.state.outcome {
+            return Some(Ended::Finished(outcome));
+        }
+        let why = self.state.paused.clone()?;
+        let now = self.deps.clock.now();
+        let busy = self.state.steps.values().any(|run| {
+            let sending = run.effects.values().any(|e| e.status == EffectStatus::Intended);
+            let doubtful = run.has_open_effect() && now < run.deadline;
+            let moving = run.state == StepState::Running && !run.past_now().sent.is_empty();
+            sending || (!self.live.stop_calls && (doubtful || moving))
+        });
+        (!busy && (!self.live.interactive || self.live.stop_calls) && !self.guards_a_hold())
+            .then_some(Ended::Waiting(why))
+    }
+
+    /// What is held closed is opened again in time, even if nobody comes back.
+    fn guards_a_hold(&self) -> bool {
+        let undo = |id: &StepId| self.state.plan.step(id).and_then(|s| s.hold).is_some_and(|h| h.then == HoldEnd::Undo);
+        !self.state.past_return() && self.state.holds.keys().any(undo)
+    }
+
+    /// Begins what is wanted and not under way.
+    fn begin(&mut self) {
+        let now = self.deps.clock.now();
+        let wanted = wanted(&self.state, &self.world, now, self.live);
+        for key in wanted.sends {
+            if let Some(permit) = self.permits.remove(&key) {
+                self.send(key, permit);
+            }
+        }
+        let (glances, next) = self.poller.due(&wanted.looks, &self.world, now);
+        for one in glances {
+            let (to, clock) = (self.inputs.0.clone(), self.deps.clock.clone());
+            tokio::spawn(async move { drop(to.send(Input::Seen(one.id, glance(&one, &*clock).await))) });
+        }
+        self.wake = [self.wake, next].into_iter().flatten().min();
+        let asking = self.live.interactive && (self.state.open_asks().next().is_some() || self.state.paused.is_some());
+        self.hold = match (asking, self.hold.take()) {
+            (true, held) => Some(held.unwrap_or_else(|| self.deps.clock.hold())),
+            (false, _) => None,
+        };
+        self.progress(now);
+    }
+
+    /// Sends one effect. No answer in time means that nobody knows.
+    fn send(&mut self, key: (StepId, EffectNo), permit: Permit) {
+        const LIMIT: Span = Span::secs(30);
+        let effect = self.state.steps[&key.0].effects[&key.1].effect.clone();
+        let limit = match &effect.call {
+            crate::world::Call::Run(run) => run.limit,
+            _ => LIMIT,
+        };
+        let (to, act, clock) = (self.inputs.0.clone(), self.deps.act.clone(), self.deps.clock.clone());
+        self.flying.insert(key.clone());
+        tokio::spawn(async move {
+            let until = clock.now() + limit;
+            let result = tokio::select! {
+                biased;
+                result = act.send(permit, &effect) => result,
+                () = clock.sleep_until(until) => Err(SendError::InDoubt { why: format!("no answer within {limit} after it was sent") }),
+            };
+            drop(to.send(Input::Sent(key.0, key.1, result)));
+        });
+    }
+
+    async fn next(&mut self) -> Input {
+        let tick = self.deps.clock.now() + self.deps.tempo.0;
+        let wake = self.wake.map_or(tick, |w| w.min(tick));
+        tokio::select! {
+            biased;
+            Some(signal) = self.doors.signals.recv() => Input::Signal(signal),
+            Some(input) = self.inputs.1.recv() => input,
+            Some(request) = self.doors.requests.recv() => Input::Request(request),
+            () = self.deps.clock.sleep_until(wake) => Input::Due,
+        }
+    }
+
+    /// Takes one input in. Gives whether the process leaves at once.
+    async fn take(&mut self, input: Input) -> Result<bool, EngineError> {
+        match input {
+            Input::Seen(id, sights) => {
+                let fresh = self.poller.landed(id, sights);
+                self.tell(|| Notice::Seen(fresh.clone()));
+                for sight in fresh {
+                    self.world.put(sight);
+                }
+            }
+            Input::Sent(step, effect, result) => {
+                self.flying.remove(&(step.clone(), effect));
+                if let Some(plan) = self.state.plan.clone().step(&step) {
+                    let cx = Cx { state: &self.state, world: &self.world, now: self.deps.clock.now(), live: self.live };
+                    let events = steps::answered(&cx, plan, effect, result);
+                    self.commit(events).await?;
+                }
+            }
+            Input::Request(Request::Leave) => self.live.interactive = false,
+            Input::Request(Request::Control(control)) => self.control(control).await?,
+            Input::Signal(signal) => return self.signal(signal).await,
+            Input::Due => {}
+        }
+        self.housekeeping().await?;
+        Ok(false)
+    }
+
+    /// What has to be done every now and then, whatever happens: the lease, the inbox, the clock.
+    async fn housekeeping(&mut self) -> Result<(), EngineError> {
+        const RENEW_BEFORE: u64 = 20_000;
+        let left = self.deps.journal.deadline().0.saturating_sub(self.deps.boot.boot().0);
+        if left < RENEW_BEFORE {
+            self.deps.journal.renew().await?;
+        }
+        let now = self.deps.clock.now();
+        self.tell(|| Notice::Tick(now));
+        if now < self.last_inbox + self.deps.tempo.0 {
+            return Ok(());
+        }
+        self.last_inbox = now;
+        let posted = self.deps.journal.store().inbox(&self.state.run, self.state.last_control).await?;
+        for one in posted {
+            let events = control::receive(&self.state, &one, now);
+            self.commit(events).await?;
+        }
+        Ok(())
+    }
+
+    /// A control from the run's own terminal: it needs no inbox.
+    async fn control(&mut self, control: Control) -> Result<(), EngineError> {
+        let now = self.deps.clock.now();
+        let posted = Posted { id: ControlId(0), at: now, by: self.deps.who.clone(), control };
+        let events = control::receive(&self.state, &posted, now);
+        self.commit(events).await
+    }
+
+    async fn signal(&mut self, signal: Signal) -> Result<bool, EngineError> {
+        if signal == Signal::Hangup {
+            self.live.interactive = false;
+            self.tell(|| Notice::Line("the terminal is gone: the run goes on to its next gate".into()));
+            return Ok(false);
+        }
+        self.interrupts += 1;
+        // Whoever ends the process is not there to be asked.
+        self.live.interactive &= signal == Signal::Interrupt;
+        match self.interrupts {
+            1 if self.state.paused.is_none() => {
+                self.commit(vec![EventKind::RunPaused { why: PauseReason::Signal }]).await?;
+                self.tell(|| {
+                    Notice::Line("pausing at the next safe point; interrupt again to stop new calls now".into())
+                });
+            }
+            1 | 2 => {
+                self.live.stop_calls = true;
+                self.tell(|| {
+                    Notice::Line("no new calls; settling those in flight; interrupt again to leave at once".into())
+                });
+            }
+            _ => return Ok(true),
+        }
+        Ok(false)
+    }
+
+    fn tell(&self, notice: impl Fn() -> Notice) {
+        for watcher in &self.deps.watchers {
+            drop(watcher.send(notice()));
+        }
+    }
+
+    /// Tells watchers what the running steps wait for, where that changed.
+    fn progress(&mut self, now: Timestamp) {
+        if self.deps.watchers.is_empty() {
+            return;
+        }
+        let cx = Cx { state: &self.state, world: &self.world, now, live: self.live };
+        let plan = self.state.plan.clone();
+        let mut views = BTreeMap::new();
+        for step in plan.steps.iter().chain(&plan.finally) {
+            let run = &self.state.steps[&step.id];
+            let (StepState::Running, Some(inputs)) = (&run.state, &run.inputs) else { continue };
+            let seen = steps::targets(&cx, step, run, inputs).iter().all(|t| self.world.sight(t).is_some());
+            let (why, until) = match run.effects.values().find(|e| e.is_open()) {
+                Some(open) if open.status == EffectStatus::Intended => {
+                    (format!("sending: {}", open.effect.words()), None)
+                }
+                Some(open) => {
+                    (format!("in doubt, looking: {}", open.effect.words()), Some(open.intended + open.effect.dark()))
+                }
+                None if !seen => ("looking".to_owned(), None),
+                None => match inputs.next(&steps::context(&cx, step, run, inputs), &self.world) {
+                    Next::Wait { why, until, .. } => (why, until),
+                    Next::Done { .. } | Next::Send { .. } | Next::Ask { .. } | Next::Stuck { .. } => continue,
+                },
+            };
+            views.insert(step.id.clone(), StepView { step: step.id.clone(), why, until });
+        }
+        for (id, view) in &views {
+            if self.told.get(id) != Some(view) {
+                self.tell(|| Notice::Step(view.clone()));
+            }
+        }
+        self.told = views;
+    }
+}

@@ -1,0 +1,111 @@
+//! Beginning a run, and taking one up again.
+
+use super::{
+    control,
+    dispatcher::{Deps, Dispatcher, Doors, Ended, EngineError},
+    state::RunState,
+};
+use crate::{
+    clock::Timestamp,
+    event::{Control, Event, EventKind, Obligation, Policy, Posted, Realm, Who},
+    ids::{ControlId, Digest, RunId, Seq},
+    plan::Plan,
+    store::Journal,
+};
+
+/// What a new run begins with.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// All it needs.
+    pub plan: Plan,
+    /// Where.
+    pub realm: Realm,
+    /// What the command line answers beforehand.
+    pub policy: Policy,
+    /// When the incident began, where somebody said.
+    pub since: Option<Timestamp>,
+    /// The run it takes over from.
+    pub supersedes: Option<RunId>,
+    /// What is owed already.
+    pub owed: Vec<Obligation>,
+}
+
+/// Begins a run and drives it until it ends or waits for people.
+pub async fn start(mut deps: Deps, doors: Doors, begin: Start) -> Result<(Ended, RunState), EngineError> {
+    let now = deps.clock.now();
+    let digest = digest(&begin.plan);
+    let kinds = [
+        EventKind::RunStarted {
+            plan: Box::new(begin.plan),
+            by: deps.who.clone(),
+            realm: begin.realm,
+            policy: begin.policy,
+            since: begin.since,
+            supersedes: begin.supersedes,
+            owed: begin.owed,
+        },
+        EventKind::PlanSealed { digest },
+        EventKind::LeaseTaken { holder: deps.who.clone(), from: None },
+    ];
+    let (run, epoch) = (deps.journal.run().clone(), deps.journal.epoch());
+    let event = |(i, kind)| Event { run: run.clone(), seq: Seq(i), epoch, at: now, kind };
+    let batch: Vec<_> = (1..).zip(kinds).map(event).collect();
+    deps.journal.append(&batch).await?;
+    let state = RunState::replay(&batch)?;
+    Dispatcher::new(deps, doors, state, &batch).run().await
+}
+
+/// Takes a run up again: everything open in it is in doubt until it was looked at.
+pub async fn resume(deps: Deps, doors: Doors, policy: Policy) -> Result<(Ended, RunState), EngineError> {
+    let run = deps.journal.run().clone();
+    let stored = deps.journal.store().read(&run, Seq(1)).await?;
+    let state = RunState::replay(&stored)?;
+    check_seal(&stored, &state)?;
+    if let Some(outcome) = state.outcome {
+        return Ok((Ended::Finished(outcome), state));
+    }
+    let from = state.holder.clone();
+    let inbox = deps.journal.store().inbox(&run, state.last_control).await?;
+    let (who, now) = (deps.who.clone(), deps.clock.now());
+    let mut dispatcher = Dispatcher::new(deps, doors, state, &stored);
+    dispatcher
+        .commit(vec![EventKind::LeaseTaken { holder: who.clone(), from }, EventKind::RunResumed { by: who, policy }])
+        .await?;
+    for posted in inbox {
+        let events = control::receive(dispatcher.state(), &posted, now);
+        dispatcher.commit(events).await?;
+    }
+    dispatcher.run().await
+}
+
+/// Ends a run that no process holds, as it stands: what it holds and owes stays in its record.
+pub async fn end(journal: Journal, who: &Who, control: Control, now: Timestamp) -> Result<RunState, EngineError> {
+    let run = journal.run().clone();
+    let stored = journal.store().read(&run, Seq(1)).await?;
+    let mut state = RunState::replay(&stored)?;
+    let mut journal = journal.at(state.head);
+    let posted = Posted { id: ControlId(0), at: now, by: who.clone(), control };
+    let mut batch = vec![];
+    for kind in control::receive(&state, &posted, now) {
+        let event = Event { run: run.clone(), seq: state.head.next(), epoch: journal.epoch(), at: now.max(state.last_at), kind };
+        state.apply(&event)?;
+        batch.push(event);
+    }
+    journal.append(&batch).await?;
+    journal.release().await?;
+    Ok(state)
+}
+
+/// The plan is the one that was sealed, or the run is not ours to go on with.
+fn check_seal(events: &[Event], state: &RunState) -> Result<(), EngineError> {
+    let sealed = events.iter().find_map(|e| match &e.kind {
+        EventKind::PlanSealed { digest } => Some(digest),
+        _ => None,
+    });
+    if sealed == Some(&digest(&state.plan)) { Ok(()) } else { Err(EngineError::Seal) }
+}
+
+fn digest(plan: &Plan) -> Digest {
+    let text = serde_json::to_vec(plan).expect("a plan is plain data");
+    Digest::of(&text)
+}

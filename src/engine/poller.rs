@@ -1,0 +1,127 @@
+//! When to look again. `decide` says what it waits on, never when to look.
+//!
+//! One look serves all who wait on a site's Region: targets are grouped and asked together. What
+//! was never seen is looked at once; what moves is looked at in proportion to how long it has moved
+//! already (3 %, at least half a second, at most ten), which costs 1.4 % of the wait on average.
+
+use super::wanted::Interest;
+use crate::{
+    clock::{Span, Timestamp},
+    driver::Look,
+    ids::SiteName,
+    world::{Seen, Sight, Target, World},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// When a target is due again.
+pub(super) fn due(interest: &Interest, last: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    let Some(last) = last else { return now.max(interest.not_before) };
+    let waited = now.since(interest.since);
+    let pause = Span((waited.0 * 3 / 100).clamp(500, 10_000));
+    (last + pause).max(interest.not_before)
+}
+
+/// Who looks, at what, and what is on its way.
+pub(super) struct Poller {
+    look: Arc<dyn Look>,
+    /// The site being left, and how long a look there may take at most.
+    limits: BTreeMap<SiteName, Span>,
+    flying: BTreeMap<u64, BTreeSet<Target>>,
+    next: u64,
+}
+
+/// A look to be made.
+pub(super) struct Glance {
+    /// Its number.
+    pub(super) id: u64,
+    /// What is looked at; one site's Region.
+    pub(super) targets: Vec<Target>,
+    /// It may take so long, of real or run time alike.
+    pub(super) limit: Span,
+    /// Who looks.
+    pub(super) look: Arc<dyn Look>,
+}
+
+impl Poller {
+    const LIMIT: Span = Span::secs(10);
+
+    pub(super) fn new(look: Arc<dyn Look>, limits: BTreeMap<SiteName, Span>) -> Self {
+        Self { look, limits, flying: BTreeMap::new(), next: 0 }
+    }
+
+    /// The looks that are due now, and when the next one will be.
+    pub(super) fn due(
+        &mut self,
+        wanted: &BTreeMap<Target, Interest>,
+        world: &World,
+        now: Timestamp,
+    ) -> (Vec<Glance>, Option<Timestamp>) {
+        let flying: BTreeSet<_> = self.flying.values().flatten().cloned().collect();
+        let (mut groups, mut next): (BTreeMap<_, Vec<Target>>, Option<Timestamp>) = (BTreeMap::new(), None);
+        for (target, interest) in wanted.iter().filter(|(t, _)| !flying.contains(*t)) {
+            let at = due(interest, world.sight(target).map(|s| s.at), now);
+            if at <= now {
+                groups.entry((target.site.clone(), target.region.clone())).or_default().push(target.clone());
+            } else {
+                next = Some(next.map_or(at, |n| n.min(at)));
+            }
+        }
+        let glances = groups.into_iter().map(|((site, _), targets)| {
+            self.next += 1;
+            self.flying.insert(self.next, targets.iter().cloned().collect());
+            let limit = self.limits.get(&site).copied().unwrap_or(Self::LIMIT);
+            Glance { id: self.next, targets, limit, look: self.look.clone() }
+        });
+        (glances.collect(), next)
+    }
+
+    /// A look came back: the sights that still count.
+    pub(super) fn landed(&mut self, id: u64, sights: Vec<Sight>) -> Vec<Sight> {
+        let fresh = self.flying.remove(&id).unwrap_or_default();
+        sights.into_iter().filter(|s| fresh.contains(&s.target)).collect()
+    }
+
+    /// A target has changed: a look that began before does not count.
+    pub(super) fn forget(&mut self, target: &Target) {
+        for targets in self.flying.values_mut() {
+            targets.remove(target);
+        }
+    }
+}
+
+/// Makes a look, within its limit; what does not answer is unknown.
+pub(super) async fn glance(glance: &Glance, clock: &dyn crate::clock::Clock) -> Vec<Sight> {
+    let unknown =
+        |target: &Target, why: String| Sight { target: target.clone(), at: clock.now(), seen: Seen::Unknown { why } };
+    let limit = clock.now() + glance.limit;
+    tokio::select! {
+        biased;
+        results = glance.look.look(&glance.targets) => {
+            let sight = |(target, result): (&Target, Result<Sight, crate::driver::LookError>)| result.unwrap_or_else(|e| unknown(target, e.to_string()));
+            glance.targets.iter().zip(results).map(sight).collect()
+        }
+        () = clock.sleep_until(limit) => {
+            let why = format!("no answer within {}", glance.limit);
+            glance.targets.iter().map(|t| unknown(t, why.clone())).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_grow_sparser_with_the_wait() {
+        let start = Timestamp(0);
+        let interest = Interest { since: start, not_before: start, expected: None };
+        let pause = |after: Span| due(&interest, Some(start + after), start + after).since(start + after);
+        assert_eq!(pause(Span::secs(1)), Span::ms(500));
+        assert_eq!(pause(Span::mins(2)), Span::ms(3600));
+        assert_eq!(pause(Span::hours(3)), Span::secs(10));
+        assert_eq!(due(&interest, None, start), start);
+    }
+}

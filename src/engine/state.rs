@@ -1,0 +1,363 @@
+//! The state of a run: the fold of its events, nothing else. Pure and total; live and replay share it.
+
+use super::{
+    asks::Ask,
+    step_run::{EffectRun, EffectStatus, StepRun, StepState},
+};
+use crate::{
+    clock::Timestamp,
+    event::{
+        AnsweredBy, Event, EventKind, How, Measure, Objective, Obligation, PauseReason, Policy, Realm, RunOutcome, Who,
+    },
+    ids::{AskId, ControlId, Epoch, RunId, Seq, StepId},
+    model::{Impact, Outputs},
+    plan::{Plan, PlanStep},
+    runbook::Milestone,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// A run, as its events tell it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunState {
+    /// The run.
+    pub run: RunId,
+    /// The last event folded.
+    pub head: Seq,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// Its time.
+    pub last_at: Timestamp,
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// Who started it.
+    pub by: Who,
+    /// Where.
+    pub realm: Realm,
+    /// When it started.
+    pub started: Timestamp,
+    /// When the incident began, where somebody said.
+    pub since: Option<Timestamp>,
+    /// What the command line answers beforehand.
+    pub policy: Policy,
+    /// How far it is.
+    pub phase: Phase,
+    /// Why it waits; nothing more is started while it does.
+    pub paused: Option<PauseReason>,
+    /// Every step.
+    pub steps: BTreeMap<StepId, StepRun>,
+    /// What steps tell later ones.
+    pub outputs: BTreeMap<StepId, Outputs>,
+    /// Every question.
+    pub asks: BTreeMap<AskId, Ask>,
+    /// What is held closed now, by the step that holds it.
+    pub holds: BTreeMap<StepId, Held>,
+    /// What the sites are owed now.
+    pub owed: BTreeSet<Obligation>,
+    /// How far it got, and when.
+    pub milestones: BTreeMap<Milestone, Timestamp>,
+    /// How it came out against what was promised.
+    pub measures: Vec<(Objective, Measure)>,
+    /// The last control taken from the inbox.
+    pub last_control: ControlId,
+    /// The lease's holder.
+    pub holder: Option<Who>,
+    /// How it ended.
+    pub outcome: Option<RunOutcome>,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Its steps run.
+    Forward,
+    /// It is taken back: all of it, or what is held.
+    Undoing {
+        /// Only what is held.
+        holds_only: bool,
+    },
+    /// Only `finally` is left. Whether it was taken back before.
+    Closing {
+        /// An undo or an abort came before.
+        aborted: bool,
+    },
+    /// It ended.
+    Finished,
+}
+
+/// Something held closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// What, in words.
+    pub what: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it has lasted too long.
+    pub until: Timestamp,
+    /// People were called for it.
+    pub overdue: bool,
+}
+
+/// An event that cannot follow those before it: another lifeboat's, or damage.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("event {seq} cannot follow those before it: {why}")]
+pub struct Mismatch {
+    /// Which event.
+    pub seq: Seq,
+    /// Why not.
+    pub why: String,
+}
+
+impl RunState {
+    /// The state after the first event, which must be the run's start.
+    pub fn begin(event: &Event) -> Result<Self, Mismatch> {
+        let EventKind::RunStarted { plan, by, realm, policy, since, owed, .. } = &event.kind else {
+            return Err(Mismatch { seq: event.seq, why: "a run begins with its start".into() });
+        };
+        let steps = plan.steps.iter().chain(&plan.finally).map(|s| (s.id.clone(), StepRun::new(event.at))).collect();
+        Ok(Self {
+            run: event.run.clone(),
+            head: event.seq,
+            epoch: event.epoch,
+            last_at: event.at,
+            plan: Arc::new((**plan).clone()),
+            by: by.clone(),
+            realm: *realm,
+            started: event.at,
+            since: *since,
+            policy: policy.clone(),
+            phase: Phase::Forward,
+            paused: None,
+            steps,
+            outputs: BTreeMap::new(),
+            asks: BTreeMap::new(),
+            holds: BTreeMap::new(),
+            owed: owed.iter().cloned().collect(),
+            milestones: BTreeMap::new(),
+            measures: vec![],
+            last_control: ControlId(0),
+            holder: None,
+            outcome: None,
+        })
+    }
+
+    /// The state after all these events.
+    pub fn replay(events: &[Event]) -> Result<Self, Mismatch> {
+        let Some((first, rest)) = events.split_first() else {
+            return Err(Mismatch { seq: Seq(1), why: "the run has no events".into() });
+        };
+        let mut state = Self::begin(first)?;
+        for event in rest {
+            state.apply(event)?;
+        }
+        Ok(state)
+    }
+
+    /// Takes in the next event.
+    pub fn apply(&mut self, event: &Event) -> Result<(), Mismatch> {
+        let wrong = |why: &str| Mismatch { seq: event.seq, why: why.to_owned() };
+        if event.seq != self.head.next() {
+            return Err(wrong("a gap in the sequence"));
+        }
+        if event.epoch < self.epoch {
+            return Err(wrong("an epoch from before"));
+        }
+        if self.phase == Phase::Finished {
+            return Err(wrong("the run has ended already"));
+        }
+        self.head = event.seq;
+        self.epoch = event.epoch;
+        let at = event.at;
+        self.fold(event.kind.clone(), at).map_err(|why| wrong(&why))?;
+        self.last_at = at;
+        Ok(())
+    }
+
+    fn fold(&mut self, kind: EventKind, at: Timestamp) -> Result<(), String> {
+        use EventKind as E;
+        match kind {
+            E::RunStarted { .. } => return Err("a run starts once".into()),
+            E::PlanSealed { .. } | E::HoldOverdue { .. } | E::ModeChanged { .. } => {
+                if let E::HoldOverdue { step } = kind
+                    && let Some(held) = self.holds.get_mut(&step)
+                {
+                    held.overdue = true;
+                }
+            }
+            E::LeaseTaken { holder, .. } => self.holder = Some(holder),
+            E::RunResumed { policy, .. } => self.resumed(policy, at),
+            E::RunPaused { why } => self.paused = Some(why),
+            E::RunContinued { .. } => {
+                self.paused = None;
+                self.shift_deadlines(at);
+            }
+            E::ConfirmationAsked { ask, step, question, message, facts, until, loss } => {
+                drop(self.asks.insert(
+                    ask,
+                    Ask {
+                        step,
+                        question,
+                        message,
+                        facts,
+                        until,
+                        loss,
+                        asked: at,
+                        answer: None,
+                        answered: None,
+                        by: None,
+                        paged: false,
+                    },
+                ));
+            }
+            E::ConfirmationGiven { ask, answer, by } => self.answered(ask, answer, by, at)?,
+            E::UndoBegun { holds_only, .. } => {
+                self.phase = Phase::Undoing { holds_only };
+                self.paused = None;
+            }
+            E::ClosingBegun => {
+                self.phase = Phase::Closing { aborted: matches!(self.phase, Phase::Undoing { .. }) };
+                self.paused = None;
+            }
+            E::HoldOpened { step, until, what } => {
+                drop(self.holds.insert(step, Held { what, since: at, until, overdue: false }));
+            }
+            E::HoldClosed { step, .. } => drop(self.holds.remove(&step)),
+            E::ObligationOpened { owed, .. } => drop(self.owed.insert(owed)),
+            E::ObligationPaid { owed } => drop(self.owed.remove(&owed)),
+            E::MilestoneReached { milestone, .. } => drop(self.milestones.entry(milestone).or_insert(at)),
+            E::ControlReceived { id, .. } => self.last_control = self.last_control.max(id),
+            E::ObjectiveMeasured { objective, value } => self.measures.push((objective, value)),
+            E::RunFinished { outcome } => {
+                self.phase = Phase::Finished;
+                self.paused = None;
+                self.outcome = Some(outcome);
+            }
+            other => self.fold_step(other, at)?,
+        }
+        Ok(())
+    }
+
+    fn fold_step(&mut self, kind: EventKind, at: Timestamp) -> Result<(), String> {
+        use EventKind as E;
+        match kind {
+            E::StepReady { step } => self.step_mut(&step)?.state = StepState::Ready,
+            E::AttemptStarted { step, attempt, way, inputs, deadline } => {
+                self.step_mut(&step)?.start(attempt, way, *inputs, deadline, at);
+            }
+            E::EffectIntended { step, effect, call, before, .. } => {
+                let step = self.step_mut(&step)?;
+                let run = EffectRun {
+                    effect: *call,
+                    before: *before,
+                    intended: at,
+                    way: step.way,
+                    status: EffectStatus::Intended,
+                };
+                step.effects.insert(effect, run);
+            }
+            E::EffectApplied { step, effect, receipt } => {
+                self.step_mut(&step)?.settle(effect, EffectStatus::Applied(receipt), at)?;
+            }
+            E::EffectRefused { step, effect, .. } => self.step_mut(&step)?.settle(effect, EffectStatus::Refused, at)?,
+            E::EffectInDoubt { step, effect, .. } => self.step_mut(&step)?.settle(effect, EffectStatus::InDoubt, at)?,
+            E::EffectSettled { step, effect, landed } => {
+                self.step_mut(&step)?.settle(effect, EffectStatus::Settled(landed), at)?;
+            }
+            E::Observed { step, holds, .. } => self.step_mut(&step)?.observed(holds, at),
+            E::AttemptFailed { step, retry_at, .. } => {
+                let step = self.step_mut(&step)?;
+                step.state = retry_at.map_or(StepState::Running, StepState::Backoff);
+            }
+            E::StepSucceeded { step, outputs, .. } => {
+                self.step_mut(&step)?.end(StepState::Done(How::Succeeded), at);
+                self.outputs.insert(step, outputs);
+            }
+            E::StepSkipped { step, .. } => self.step_mut(&step)?.end(StepState::Done(How::Skipped), at),
+            E::StepFailed { step, why, .. } => self.step_mut(&step)?.end(StepState::Failed(why), at),
+            E::StepPassed { step, how } => self.step_mut(&step)?.end(StepState::Done(how), at),
+            E::StepMarkedDone { step, .. } => self.step_mut(&step)?.end(StepState::Done(How::MarkedDone), at),
+            E::StepRetried { step, .. } => self.step_mut(&step)?.retry(),
+            E::StepUndone { step } => self.step_mut(&step)?.end(StepState::Undone, at),
+            other => return Err(format!("no step event: {other:?}")),
+        }
+        Ok(())
+    }
+
+    /// Another process took the run up: what it had not settled is in doubt, what it watched was
+    /// unwatched meanwhile, and time without a process is nobody's fault.
+    fn resumed(&mut self, policy: Policy, at: Timestamp) {
+        self.policy = policy;
+        self.paused = None;
+        self.shift_deadlines(at);
+        for step in self.steps.values_mut() {
+            step.past.holding_since = None;
+            step.undo_past.holding_since = None;
+            for effect in step.effects.values_mut().filter(|e| e.status == EffectStatus::Intended) {
+                effect.status = EffectStatus::InDoubt;
+            }
+        }
+    }
+
+    /// Time between the last event and this one does not count against anybody.
+    fn shift_deadlines(&mut self, at: Timestamp) {
+        let idle = at.since(self.last_at);
+        for step in self.steps.values_mut() {
+            step.deadline = step.deadline + idle;
+        }
+        for ask in self.asks.values_mut().filter(|a| a.answer.is_none()) {
+            ask.until = ask.until.map(|until| until + idle);
+        }
+    }
+
+    fn answered(
+        &mut self,
+        id: AskId,
+        answer: crate::event::Answered,
+        by: AnsweredBy,
+        at: Timestamp,
+    ) -> Result<(), String> {
+        let ask = self.asks.get_mut(&id).ok_or_else(|| format!("there is no question {id}"))?;
+        let (question, of) = (ask.question, ask.step.clone());
+        let yes = ask.give(answer, by, at);
+        let (Some(yes), Some(step)) = (yes, of) else { return Ok(()) };
+        let step = self.step_mut(&step)?;
+        if question == crate::action::Question::Confirm {
+            step.confirmed = yes.then_some(at);
+        } else {
+            step.past_mut().answers.insert(question, yes);
+        }
+        Ok(())
+    }
+
+    fn step_mut(&mut self, id: &StepId) -> Result<&mut StepRun, String> {
+        self.steps.get_mut(id).ok_or_else(|| format!("the plan has no step {id}"))
+    }
+
+    /// A step of the run and of its plan.
+    pub fn step(&self, id: &StepId) -> Option<(&PlanStep, &StepRun)> {
+        Some((self.plan.step(id)?, self.steps.get(id)?))
+    }
+
+    /// Something irreversible has happened or may have: there is only forward from here.
+    pub fn past_return(&self) -> bool {
+        let effects = self.steps.values().flat_map(|s| s.effects.values());
+        effects.filter(|e| e.effect.impact() == Impact::Irreversible).any(EffectRun::may_have_happened)
+    }
+
+    /// Whether anything was changed, or may have been.
+    pub fn touched(&self) -> bool {
+        self.steps.values().flat_map(|s| s.effects.values()).any(EffectRun::may_have_happened)
+    }
+
+    /// Questions that wait for an answer.
+    pub fn open_asks(&self) -> impl Iterator<Item = (AskId, &Ask)> {
+        self.asks.iter().filter(|(_, a)| a.answer.is_none()).map(|(id, a)| (*id, a))
+    }
+
+    /// When the incident began: as said, else the run's start.
+    pub fn incident(&self) -> Timestamp {
+        self.since.unwrap_or(self.started)
+    }
+}

@@ -1,0 +1,487 @@
+//! A step's way from pending to done.
+
+use super::{
+    asks,
+    decide::{Cx, Turn},
+    holds,
+    state::Phase,
+    step_run::{EffectRun, EffectStatus, StepRun, StepState},
+};
+use crate::{
+    action::{Inputs, Next, Question, StepCx, writers},
+    clock::{Span, Timestamp},
+    driver::SendError,
+    event::{EventKind, How, Obligation, ObligationKind, PauseReason, SkipReason, Way},
+    ids::EffectNo,
+    model::{Impact, Mode, Outputs, expr, fact},
+    plan::{self, PlanStep, Section},
+    runbook::{FailurePolicy, Milestone, Retry, RunWord},
+    world::{Class, Effect, Landed, Receipt, Seen, Sight, Target},
+};
+
+/// Moves a step on by one decision, where one is due.
+pub(super) fn advance(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
+    let run = &cx.state.steps[&step.id];
+    let may_start = cx.state.paused.is_none() && !cx.live.stop_calls;
+    match &run.state {
+        StepState::Pending if may_start && needs_done(cx, step) => ready(cx, step, turn),
+        StepState::Ready if may_start => start(cx, step, turn),
+        StepState::Backoff(until) if may_start => {
+            if cx.now >= *until {
+                attempt(cx, step, run, turn);
+            } else {
+                turn.wake(*until);
+            }
+        }
+        StepState::Running => running(cx, step, run, turn),
+        StepState::Failed(_) if cx.state.paused.is_none() => failed_again(cx, step, turn),
+        StepState::Pending
+        | StepState::Ready
+        | StepState::Backoff(_)
+        | StepState::Failed(_)
+        | StepState::Done(_)
+        | StepState::Undone => {}
+    }
+}
+
+/// Whether nothing more will come of a step of `finally`.
+pub(super) fn is_over(cx: &Cx<'_>, step: &PlanStep) -> bool {
+    matches!(cx.state.steps[&step.id].state, StepState::Done(_) | StepState::Failed(_))
+}
+
+fn needs_done(cx: &Cx<'_>, step: &PlanStep) -> bool {
+    step.section == Section::Finally || step.needs.iter().all(|n| cx.state.steps.get(n).is_some_and(StepRun::is_done))
+}
+
+fn ready(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
+    let skip = |why| EventKind::StepSkipped { step: step.id.clone(), why };
+    if step.left_out {
+        return turn.push(skip(SkipReason::OtherDirection));
+    }
+    if step.run == RunWord::Skip {
+        return turn.push(skip(SkipReason::Mode));
+    }
+    match step.when.as_ref().map(|when| holds_now(cx, when)) {
+        Some(Ok(false)) => turn.push(skip(SkipReason::When)),
+        Some(Err(why)) => fail(cx, step, format!("its `when` cannot be decided: {why}"), None, turn),
+        Some(Ok(true)) | None => turn.push(EventKind::StepReady { step: step.id.clone() }),
+    }
+}
+
+fn holds_now(cx: &Cx<'_>, when: &str) -> Result<bool, String> {
+    let plan = &cx.state.plan;
+    let mut scope = plan::scope(&cx.state.outputs);
+    scope.insert("parameters".into(), plan.parameters.clone().into());
+    scope.insert("mode".into(), plan.mode.to_string().into());
+    scope.insert("direction".into(), plan.direction.to_string().into());
+    expr::eval(when, &scope)?.as_bool().ok_or_else(|| format!("`{when}` is neither true nor false"))
+}
+
+fn start(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
+    if asks::confirmed(cx, step, turn) {
+        attempt(cx, step, &cx.state.steps[&step.id], turn);
+    }
+}
+
+/// Begins an attempt. A later attempt keeps the deadline of the first.
+fn attempt(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Turn) {
+    let undoing = run.way == Way::Undo && matches!(cx.state.phase, Phase::Undoing { .. });
+    let inputs = if undoing { plan::undo_inputs(step, &known(cx)) } else { Some(plan::inputs(step, &known(cx))) };
+    match inputs {
+        Some(Ok(inputs)) => {
+            let deadline = if run.attempt.0 > 0 && matches!(run.state, StepState::Backoff(_)) {
+                run.deadline
+            } else {
+                cx.now + step.timeout
+            };
+            let way = if undoing { Way::Undo } else { Way::Forward };
+            turn.push(EventKind::AttemptStarted {
+                step: step.id.clone(),
+                attempt: run.attempt.next(),
+                way,
+                inputs: Box::new(inputs),
+                deadline,
+            });
+        }
+        Some(Err(why)) => {
+            fail(cx, step, why, Some("mend the runbook and start a new run, or skip the step".into()), turn);
+        }
+        None => {}
+    }
+}
+
+/// Outputs of all steps; those without are there and empty, so that `default(…)` works.
+fn known(cx: &Cx<'_>) -> std::collections::BTreeMap<crate::ids::StepId, Outputs> {
+    let mut all: std::collections::BTreeMap<_, _> =
+        cx.state.steps.keys().map(|id| (id.clone(), Outputs::new())).collect();
+    all.extend(cx.state.outputs.clone());
+    all
+}
+
+/// Begins to take a step back.
+pub(super) fn begin_undo(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
+    let run = &cx.state.steps[&step.id];
+    match plan::undo_inputs(step, &known(cx)) {
+        Some(Ok(inputs)) => turn.push(EventKind::AttemptStarted {
+            step: step.id.clone(),
+            attempt: run.attempt.next(),
+            way: Way::Undo,
+            inputs: Box::new(inputs),
+            deadline: cx.now + step.timeout,
+        }),
+        Some(Err(why)) => turn.push(EventKind::StepFailed { step: step.id.clone(), why, hint: None }),
+        None => {}
+    }
+}
+
+/// The context of a step that runs.
+pub(super) fn context<'a>(cx: &Cx<'a>, step: &'a PlanStep, run: &'a StepRun, inputs: &'a Inputs) -> StepCx<'a> {
+    let plan = &cx.state.plan;
+    StepCx {
+        run: &cx.state.run,
+        step: &step.id,
+        sites: &plan.ends,
+        at: plan.site(&step.at).expect("a step's site is one of the plan's"),
+        items: step.resources.iter().filter_map(|name| plan.resources.get(name)).collect(),
+        resources: &plan.resources,
+        probes: &inputs.probes,
+        mode: plan.mode,
+        direction: plan.direction,
+        past: run.past_now(),
+        now: cx.now,
+        incident: cx.state.incident(),
+    }
+}
+
+/// What must be looked at for a step that runs: what its action asks, and what guards it.
+pub(super) fn targets(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs) -> Vec<Target> {
+    let step_cx = context(cx, step, run, inputs);
+    let mut all = inputs.targets(&step_cx);
+    all.extend(inputs.action.iter().flat_map(|a| writers::targets(a, &step_cx)));
+    all.sort();
+    all.dedup();
+    all
+}
+
+pub(super) fn running(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Turn) {
+    if let Some((no, effect)) = run.effects.iter().find(|(_, e)| e.status == EffectStatus::InDoubt) {
+        if out_of_time(cx, step, run) && step.best_effort() {
+            return fail(cx, step, "still in doubt at its timeout".into(), None, turn);
+        }
+        return settle(cx, step, *no, effect, turn);
+    }
+    if run.has_open_effect() {
+        return;
+    }
+    // What only looks stands still in a pause; what changes things is finished first.
+    if cx.live.stop_calls || (cx.state.paused.is_some() && run.past_now().sent.is_empty()) {
+        return;
+    }
+    let Some(inputs) = &run.inputs else { return };
+    let step_cx = context(cx, step, run, inputs);
+    let seen = targets(cx, step, run, inputs).iter().all(|t| cx.world.sight(t).is_some());
+    if !seen {
+        if out_of_time(cx, step, run) {
+            fail(cx, step, format!("not seen within {}", step.timeout), None, turn);
+        } else {
+            turn.wake(run.deadline);
+        }
+        return;
+    }
+    match inputs.next(&step_cx, cx.world) {
+        Next::Done { outputs, facts } => done(cx, step, run, outputs, facts, turn),
+        Next::Stuck { why, hint } => fail(cx, step, why, Some(hint), turn),
+        Next::Ask { question, facts, loss } => ask(cx, step, question, facts, loss, turn),
+        _ if out_of_time(cx, step, run) => {
+            let waits = match inputs.next(&step_cx, cx.world) {
+                Next::Wait { why, .. } => format!(": waited for {why}"),
+                _ => String::new(),
+            };
+            fail(cx, step, format!("not done within {}{waits}", step.timeout), None, turn);
+        }
+        Next::Send { effect, .. } => {
+            let verdict =
+                inputs.action.as_ref().map_or(writers::Writers::Holds, |a| writers::judge(a, &step_cx, cx.world));
+            if guard(cx, step, verdict, turn) {
+                intend(cx, step, run, *effect, turn);
+            }
+        }
+        Next::Wait { until, holds, why, .. } => wait(cx, step, run, (until, holds, why), turn),
+    }
+}
+
+/// Settles what is in doubt of a step that does nothing else any more.
+pub(super) fn settle_open(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Turn) {
+    if let Some((no, effect)) = run.effects.iter().find(|(_, e)| e.status == EffectStatus::InDoubt) {
+        settle(cx, step, *no, effect, turn);
+    }
+}
+
+/// The facts that the answer to a send gives.
+pub(super) fn answered(
+    cx: &Cx<'_>,
+    step: &PlanStep,
+    effect: EffectNo,
+    result: Result<Receipt, SendError>,
+) -> Vec<EventKind> {
+    let id = step.id.clone();
+    let mut turn = Turn::default();
+    match result {
+        Ok(receipt) => turn.push(EventKind::EffectApplied { step: id, effect, receipt }),
+        Err(SendError::InDoubt { why }) => turn.push(EventKind::EffectInDoubt { step: id, effect, why }),
+        Err(SendError::NotSent { why, .. }) => refused(cx, step, effect, (why, false), &mut turn),
+        Err(SendError::Refused { why }) => refused(cx, step, effect, (why, true), &mut turn),
+    }
+    turn.events
+}
+
+fn out_of_time(cx: &Cx<'_>, step: &PlanStep, run: &StepRun) -> bool {
+    let asking = cx.state.open_asks().any(|(_, a)| a.step.as_ref() == Some(&step.id));
+    cx.now >= run.deadline && !asking
+}
+
+fn wait(
+    cx: &Cx<'_>,
+    step: &PlanStep,
+    run: &StepRun,
+    (until, holds, why): (Option<Timestamp>, Option<bool>, String),
+    turn: &mut Turn,
+) {
+    let was = run.past_now().holding_since.is_some();
+    // Tried again as the runbook says: a probe that says no ends the attempt.
+    if let (Some(false), Some(retry), false) = (holds, step.retry, step.draft.action.as_deref() == Some("wait")) {
+        return again(cx, step, run, why, retry, turn);
+    }
+    if holds.is_some_and(|holds| holds != was) {
+        turn.push(EventKind::Observed { step: step.id.clone(), facts: vec![fact(step.id.as_str(), why)], holds });
+    }
+    turn.wake(until.unwrap_or(run.deadline).min(run.deadline).max(cx.now + Span::ms(1)));
+}
+
+/// Ends an attempt and plans the next, or gives up.
+fn again(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, why: String, retry: Retry, turn: &mut Turn) {
+    let pause = Span((retry.delay.0 << (run.attempt.0 - 1).min(16)).min(retry.max_delay.0));
+    let next = cx.now + pause;
+    if run.attempt.0 >= retry.attempts || next >= run.deadline {
+        return fail(cx, step, format!("{why} (attempt {} of {})", run.attempt, retry.attempts), None, turn);
+    }
+    turn.push(EventKind::AttemptFailed { step: step.id.clone(), why, retry_at: Some(next) });
+}
+
+/// What surely was not applied is tried again within the timeout, unless the provider will say no again.
+fn refused(cx: &Cx<'_>, step: &PlanStep, effect: EffectNo, (why, lasting): (String, bool), turn: &mut Turn) {
+    const DEFAULT: Retry = Retry { attempts: u32::MAX, delay: Span::secs(2), max_delay: Span::secs(30) };
+    turn.push(EventKind::EffectRefused { step: step.id.clone(), effect, why: why.clone(), lasting });
+    let run = &cx.state.steps[&step.id];
+    if run.state != StepState::Running {
+        return;
+    }
+    if lasting {
+        return fail(cx, step, why, Some("mend the cause, then resume with --retry".into()), turn);
+    }
+    again(cx, step, run, why, step.retry.unwrap_or(DEFAULT), turn);
+}
+
+fn intend(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, effect: Effect, turn: &mut Turn) {
+    let unseen =
+        || Sight { target: effect.target.clone(), at: cx.now, seen: Seen::Unknown { why: "nothing tells".into() } };
+    let before = cx.world.sight(&effect.target).cloned().unwrap_or_else(unseen);
+    let predicted = step.prediction.effects.iter().any(|p| p.effect == effect);
+    if run.way == Way::Forward && effect.impact() >= Impact::Disruptive {
+        holds::open(cx, step, turn);
+    }
+    turn.push(EventKind::EffectIntended {
+        step: step.id.clone(),
+        effect: run.next_effect(),
+        call: Box::new(effect),
+        before: Box::new(before),
+        predicted,
+    });
+}
+
+/// Rule D9. Whether the step may send.
+fn guard(cx: &Cx<'_>, step: &PlanStep, verdict: writers::Writers, turn: &mut Turn) -> bool {
+    let from = &cx.state.plan.ends.from.name;
+    let emergency = cx.state.plan.mode == Mode::Emergency && cx.state.plan.direction.is_move();
+    let owed = Obligation { kind: ObligationKind::Fence, site: from.clone() };
+    let mut owe = |why: String| {
+        if !cx.state.owed.contains(&owed) {
+            turn.push(EventKind::ObligationOpened { owed: owed.clone(), why });
+        }
+    };
+    match verdict {
+        writers::Writers::Holds => true,
+        // Answered once for the run, by the consent to the promotion.
+        writers::Writers::Unknown(why) if emergency => {
+            owe(format!("it could not be seen whether {from} takes writes: {why}"));
+            true
+        }
+        writers::Writers::Unknown(why) => {
+            turn.push(EventKind::StepFailed {
+                step: step.id.clone(),
+                why: format!("it cannot be seen whether two sites would take writes: {why}"),
+                hint: Some("a planned run needs to see both sites; if one is lost, cancel and use --emergency".into()),
+            });
+            failed_policy(cx, step, turn);
+            false
+        }
+        writers::Writers::Violated(who) => {
+            let answered =
+                |yes| cx.state.asks.values().any(|a| a.question == Question::AliveUnfenced && a.answer == Some(yes));
+            let stops = cx
+                .state
+                .steps
+                .values()
+                .filter_map(|s| s.inputs.as_ref()?.action.as_ref())
+                .any(crate::action::Action::stops_if_alive_unfenced);
+            if emergency && answered(true) {
+                owe(format!("accepted while {who}"));
+                return true;
+            }
+            if emergency && !stops {
+                ask(cx, step, Question::AliveUnfenced, vec![fact("still open", who)], None, turn);
+                return false;
+            }
+            fail(
+                cx,
+                step,
+                format!("two writers: {who}"),
+                Some("close the other site for writes first, then resume with --retry".into()),
+                turn,
+            );
+            false
+        }
+    }
+}
+
+fn ask(
+    cx: &Cx<'_>,
+    step: &PlanStep,
+    question: Question,
+    facts: Vec<crate::model::Fact>,
+    loss: Option<Span>,
+    turn: &mut Turn,
+) {
+    let open = cx.state.open_asks().any(|(_, a)| a.step.as_ref() == Some(&step.id) && a.question == question);
+    if open {
+        return;
+    }
+    let from = &cx.state.plan.ends.from.name;
+    let message = match question {
+        Question::DataLoss => match loss {
+            Some(loss) => format!("Up to {loss} of writes would be lost. Go on?"),
+            None => "It is not known how many writes would be lost. Go on?".to_owned(),
+        },
+        Question::AliveUnfenced => {
+            format!("{from} answers and still takes writes: two sites would take writes. Go on?")
+        }
+        Question::InDoubt => format!("Step {} may or may not have happened, and nothing tells. Did it?", step.id),
+        Question::Consent | Question::Confirm => format!("Start {}?", step.id),
+    };
+    if let EventKind::ConfirmationAsked { ask, step, question, message, facts, until, .. } =
+        asks::asked(cx.state, Some(step), question, message, facts)
+    {
+        turn.push(EventKind::ConfirmationAsked { ask, step, question, message, facts, until, loss });
+    }
+}
+
+/// Rule D7: an effect in doubt is settled by looking, after the time in which the world may hide it.
+fn settle(cx: &Cx<'_>, step: &PlanStep, no: EffectNo, effect: &EffectRun, turn: &mut Turn) {
+    let settled = |landed| EventKind::EffectSettled { step: step.id.clone(), effect: no, landed };
+    match effect.effect.class() {
+        // The receiver knows a repeat by its token.
+        Class::Token => return turn.push(settled(Landed::No)),
+        Class::Unobservable => {
+            let answer = cx
+                .state
+                .asks
+                .values()
+                .rev()
+                .find(|a| {
+                    a.step.as_ref() == Some(&step.id) && a.question == Question::InDoubt && a.asked >= effect.intended
+                })
+                .and_then(|a| a.answer);
+            return match answer {
+                Some(true) => turn.push(settled(Landed::Yes)),
+                Some(false) => turn.push(settled(Landed::No)),
+                None => ask(cx, step, Question::InDoubt, vec![effect.effect.words()], None, turn),
+            };
+        }
+        Class::Desired | Class::Observable => {}
+    }
+    let not_before = effect.intended + effect.effect.dark();
+    let Some(sight) = cx.world.sight(&effect.effect.target) else { return };
+    match effect.effect.happened(&effect.before.seen, &sight.seen) {
+        landed @ (Landed::Yes | Landed::InProgress) => turn.push(settled(landed)),
+        Landed::Superseded => {
+            turn.push(settled(Landed::Superseded));
+            let why = format!("{} was changed by somebody else meanwhile", effect.effect.target);
+            fail(cx, step, why, Some("look at what happened, then resume with --retry, --skip or --undo".into()), turn);
+        }
+        Landed::No if sight.at >= not_before => turn.push(settled(Landed::No)),
+        Landed::No | Landed::Unclear => turn.wake(not_before.max(cx.now + Span::ms(1))),
+    }
+}
+
+fn done(
+    cx: &Cx<'_>,
+    step: &PlanStep,
+    run: &StepRun,
+    outputs: Outputs,
+    facts: Vec<crate::model::Fact>,
+    turn: &mut Turn,
+) {
+    let id = step.id.clone();
+    if run.way == Way::Undo {
+        turn.push(EventKind::StepUndone { step: id });
+        return holds::undone(cx, step, turn);
+    }
+    if run.past.sent.is_empty() {
+        // What it would close was closed already: it is held all the same.
+        holds::open(cx, step, turn);
+    }
+    turn.push(EventKind::StepSucceeded { step: id.clone(), outputs, facts });
+    holds::succeeded(cx, step, turn);
+    if let Some(milestone) = step.milestone {
+        turn.push(EventKind::MilestoneReached { milestone, step: id.clone() });
+    }
+    let first_write = !step.draft.verify.is_empty() && step.at == cx.state.plan.ends.to.name && cx.state.past_return();
+    if first_write && !cx.state.milestones.contains_key(&Milestone::WritesAccepted) {
+        turn.push(EventKind::MilestoneReached { milestone: Milestone::WritesAccepted, step: id });
+    }
+}
+
+/// A step fails, and its policy follows in the same commit.
+pub(super) fn fail(cx: &Cx<'_>, step: &PlanStep, why: String, hint: Option<String>, turn: &mut Turn) {
+    turn.push(EventKind::StepFailed { step: step.id.clone(), why, hint });
+    failed_policy(cx, step, turn);
+}
+
+/// A failed step that somebody continued past without saying how: its policy again.
+fn failed_again(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
+    if step.section == Section::Main {
+        failed_policy(cx, step, turn);
+    }
+}
+
+fn failed_policy(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
+    let id = step.id.clone();
+    let pause = || EventKind::RunPaused { why: PauseReason::StepFailed(step.id.clone()) };
+    if matches!(cx.state.phase, Phase::Undoing { .. }) {
+        return turn.push(pause());
+    }
+    if step.section == Section::Finally {
+        return;
+    }
+    if step.best_effort() {
+        turn.push(EventKind::StepPassed { step: id, how: How::BestEffort });
+        return holds::fence_failed(cx, step, turn);
+    }
+    match step.on_failure {
+        FailurePolicy::Pause => turn.push(pause()),
+        FailurePolicy::Continue => turn.push(EventKind::StepPassed { step: id, how: How::Continued }),
+        FailurePolicy::Abort => turn.push(EventKind::UndoBegun { why: format!("{id} failed"), holds_only: true }),
+        FailurePolicy::Undo if cx.state.past_return() => turn.push(pause()),
+        FailurePolicy::Undo => turn.push(EventKind::UndoBegun { why: format!("{id} failed"), holds_only: false }),
+    }
+}

@@ -1,0 +1,70 @@
+//! What has to be under way, read off the committed state: level-triggered, so that a crash between
+//! commit and deed loses nothing.
+
+use super::{
+    decide::{Cx, Live},
+    state::{Phase, RunState},
+    step_run::{EffectStatus, StepState},
+    steps,
+};
+use crate::{
+    clock::{Span, Timestamp},
+    ids::{EffectNo, StepId},
+    world::{Class, Target, World},
+};
+use std::collections::BTreeMap;
+
+/// What has to be under way.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wanted {
+    /// What has to be looked at.
+    pub looks: BTreeMap<Target, Interest>,
+    /// Effects to send: those that this process intended.
+    pub sends: Vec<(StepId, EffectNo)>,
+}
+
+/// Since when something is waited for, and how long that is expected to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interest {
+    /// Since when.
+    pub since: Timestamp,
+    /// Not before that.
+    pub not_before: Timestamp,
+    /// Expected duration; none: not known.
+    pub expected: Option<Span>,
+}
+
+/// Everything that has to be under way.
+pub fn wanted(state: &RunState, world: &World, now: Timestamp, live: Live) -> Wanted {
+    let cx = Cx { state, world, now, live };
+    let mut all = Wanted::default();
+    if state.phase == Phase::Finished {
+        return all;
+    }
+    for step in state.plan.steps.iter().chain(&state.plan.finally) {
+        let run = &state.steps[&step.id];
+        for (no, effect) in run.effects.iter().filter(|(_, e)| e.is_open()) {
+            match effect.status {
+                EffectStatus::Intended => all.sends.push((step.id.clone(), *no)),
+                _ if matches!(effect.effect.class(), Class::Token | Class::Unobservable) => {}
+                _ => {
+                    // A quick yes is believed at once; only a no has to outwait the dark window.
+                    let interest =
+                        Interest { since: effect.intended, not_before: now, expected: Some(effect.effect.dark()) };
+                    all.looks.insert(effect.effect.target.clone(), interest);
+                }
+            }
+        }
+        let stands_still = state.paused.is_some() && run.past_now().sent.is_empty();
+        if run.state != StepState::Running || run.has_open_effect() || stands_still || live.stop_calls {
+            continue;
+        }
+        let Some(inputs) = &run.inputs else { continue };
+        let since = run.past_now().sent.last().map_or(run.past_now().started, |e| e.at);
+        let expected = Some(step.prediction.takes).filter(|t| *t > Span::ZERO);
+        for target in steps::targets(&cx, step, run, inputs) {
+            all.looks.entry(target).or_insert(Interest { since, not_before: since, expected });
+        }
+    }
+    all
+}

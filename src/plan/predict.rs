@@ -1,0 +1,248 @@
+//! The second stage: what each step will probably do, each in the world that the steps before it
+//! will have left.
+
+use super::{
+    paths,
+    scope::inputs,
+    types::{Caution, Plan, PlanStep, PlannedEffect, Prediction},
+};
+use crate::{
+    action::{Asked, Assumed, Inputs, Next, PastEffect, StepCx, StepPast, writers},
+    clock::{Span, Timestamp},
+    ids::{ProbeName, StepId},
+    model::{Mode, Outputs, expr},
+    runbook::RunWord,
+    world::{Seen, Sight, Target, What, World, dns::ChangeStatus, probe::Answer, rds},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// More turns than that in one step mean that it does not converge.
+const TURNS: u32 = 64;
+
+/// Predicts every step of a plan on the sights of a world. Gives the targets that it had no sight
+/// of: look at them and predict again; what stays without one is planned as unknown.
+pub fn predict(plan: &mut Plan, world: &World) -> BTreeSet<Target> {
+    let mut run = Chain {
+        overlay: world.clone(),
+        outputs: BTreeMap::new(),
+        ends: BTreeMap::new(),
+        missing: BTreeSet::new(),
+        cautions: vec![],
+    };
+    let mut steps = std::mem::take(&mut plan.steps);
+    let mut finally = std::mem::take(&mut plan.finally);
+    for step in &mut steps {
+        run.step(plan, step);
+    }
+    let end = run.ends.values().max().copied().unwrap_or_default();
+    for step in &mut finally {
+        run.ends.insert(StepId::new(""), end);
+        run.step(plan, step);
+    }
+    plan.steps = steps;
+    plan.finally = finally;
+    plan.observed = world.sights().cloned().collect();
+    plan.cautions = run.cautions;
+    plan.critical_path = paths::critical(plan);
+    plan.write_outage = paths::write_outage(plan);
+    plan.loss_now = paths::loss_now(plan, world);
+    run.missing
+}
+
+/// What the steps before have left.
+struct Chain {
+    overlay: World,
+    outputs: BTreeMap<StepId, Outputs>,
+    ends: BTreeMap<StepId, Span>,
+    missing: BTreeSet<Target>,
+    cautions: Vec<Caution>,
+}
+
+impl Chain {
+    fn step(&mut self, plan: &Plan, step: &mut PlanStep) {
+        let starts = step.needs.iter().filter_map(|n| self.ends.get(n)).max().copied().unwrap_or_default();
+        let when = step.when.as_ref().is_some_and(|when| expr::eval(when, &self.when_scope(plan)) == Ok(false.into()));
+        step.prediction = Prediction { starts, ..Prediction::default() };
+        if step.runs() && !when {
+            match inputs(step, &self.outputs) {
+                Ok(inputs) => self.attempt(plan, step, &inputs),
+                Err(why) => step.prediction.unknown.push(why),
+            }
+            if let Some(expect) = step.expect {
+                step.prediction.takes = expect;
+            }
+        }
+        self.outputs.insert(step.id.clone(), step.prediction.outputs.clone());
+        self.ends.insert(step.id.clone(), starts + step.prediction.takes);
+        if let Some((why, _)) = &step.prediction.stuck {
+            self.caution(step, why.clone(), !step.best_effort());
+        }
+    }
+
+    fn when_scope(&self, plan: &Plan) -> expr::Scope {
+        let mut scope = super::scope::scope(&self.outputs);
+        scope.insert("parameters".into(), plan.parameters.clone().into());
+        scope.insert("mode".into(), plan.mode.to_string().into());
+        scope.insert("direction".into(), plan.direction.to_string().into());
+        scope
+    }
+
+    fn caution(&mut self, step: &PlanStep, what: String, refuses: bool) {
+        self.cautions.push(Caution { step: Some(step.id.clone()), what, refuses });
+    }
+
+    /// Asks the step what is left, does that to the overlay, and asks again.
+    fn attempt(&mut self, plan: &Plan, step: &mut PlanStep, inputs: &Inputs) {
+        let began = plan.made_at + step.prediction.starts;
+        let mut past = StepPast { started: began, ..StepPast::default() };
+        let mut now = began;
+        for _ in 0..TURNS {
+            let cx = context(plan, step, &inputs.probes, &past, now);
+            self.look(inputs, &cx);
+            let next = inputs.next(&cx, &self.overlay);
+            match next {
+                Next::Done { outputs, facts } => {
+                    step.prediction.outputs = outputs;
+                    step.prediction.facts.extend(facts);
+                    step.prediction.takes = now.since(began);
+                    return;
+                }
+                Next::Send { effect, change } => {
+                    let verdict = inputs.action.as_ref().map(|a| writers::judge(a, &cx, &self.overlay));
+                    self.judge(plan, step, verdict);
+                    now = now + effect.predict(&mut self.overlay, now);
+                    step.prediction.effects.push(PlannedEffect {
+                        call: effect.call(),
+                        effect: (*effect).clone(),
+                        change: *change,
+                    });
+                    past.sent.push(PastEffect {
+                        effect: *effect,
+                        at: now,
+                        receipt: Some(crate::world::Receipt::default()),
+                    });
+                }
+                Next::Ask { question, facts, .. } => {
+                    step.prediction.asks.push(question);
+                    step.prediction.facts.extend(facts);
+                    past.answers.insert(question, true);
+                }
+                Next::Stuck { why, hint } => {
+                    step.prediction.stuck = Some((why, hint));
+                    step.prediction.takes = now.since(began);
+                    return;
+                }
+                Next::Wait { until: Some(until), holds, .. } if until > now => {
+                    if holds == Some(true) {
+                        past.holding_since.get_or_insert(now);
+                    }
+                    now = until;
+                }
+                Next::Wait { on, why, .. } => {
+                    let assumed = self.assume(inputs, &cx, &on, &why);
+                    if assumed.is_empty() {
+                        step.prediction.unknown.push(why);
+                        step.prediction.takes =
+                            if step.run == RunWord::BestEffort { step.timeout } else { now.since(began) };
+                        return;
+                    }
+                    now = now + assumed.iter().map(|a| a.takes).max().unwrap_or_default();
+                    step.prediction.assumed.extend(assumed);
+                }
+            }
+        }
+        step.prediction.unknown.push("it does not converge in the plan's world".into());
+    }
+
+    /// Sees to it that every target has a sight, were it of our ignorance.
+    fn look(&mut self, inputs: &Inputs, cx: &StepCx<'_>) {
+        let guard = inputs.action.iter().flat_map(|a| writers::targets(a, cx));
+        for target in inputs.targets(cx).into_iter().chain(guard) {
+            if self.overlay.sight(&target).is_some() {
+                continue;
+            }
+            let unrunnable = matches!(&target.what, What::Command(c) if !c.read_only);
+            let seen = if unrunnable {
+                // A check that may change something is not run by plans: it is planned as not yet so.
+                Seen::Answer(Answer { ok: false, why: "not run by plans".into(), output: serde_json::Value::Null })
+            } else {
+                self.missing.insert(target.clone());
+                Seen::Unknown { why: "not looked at".into() }
+            };
+            self.overlay.put(Sight { target, at: cx.now, seen });
+        }
+    }
+
+    fn judge(&mut self, plan: &Plan, step: &PlanStep, verdict: Option<writers::Writers>) {
+        match verdict {
+            Some(writers::Writers::Violated(who)) => self.caution(step, format!("two writers: {who}"), true),
+            Some(writers::Writers::Unknown(why)) => {
+                let text = format!("it cannot be seen whether the other site takes writes: {why}");
+                self.caution(step, text, plan.mode == Mode::Planned);
+            }
+            Some(writers::Writers::Holds) | None => {}
+        }
+    }
+
+    /// Makes a wait end, by what the action says it waits for, else by letting what moves arrive.
+    fn assume(&mut self, inputs: &Inputs, cx: &StepCx<'_>, on: &[Target], why: &str) -> Vec<Assumed> {
+        let unknown = |t: &Target| matches!(self.overlay.seen(t), Some(Seen::Unknown { .. }) | None);
+        let probes_only = on
+            .iter()
+            .all(|t| matches!(t.what, What::Http(_) | What::Dns(_) | What::Sql(_) | What::Site | What::Command(_)));
+        if on.iter().any(unknown) && !probes_only {
+            return vec![];
+        }
+        let before = self.overlay.clone();
+        let assumed = inputs.assume(cx, &mut self.overlay);
+        if self.overlay != before {
+            return assumed;
+        }
+        for target in on {
+            self.overlay.change(target, arrive);
+        }
+        if self.overlay == before { vec![] } else { vec![Assumed { what: why.to_owned(), takes: Span::mins(2) }] }
+    }
+}
+
+/// What moves has arrived.
+fn arrive(seen: &mut Seen) {
+    match seen {
+        Seen::Db(db) if !db.status.is_terminal() => {
+            db.status = rds::Status::Available;
+            db.replication_normal = true;
+            if db.parameters == rds::ApplyStatus::Applying {
+                db.parameters = rds::ApplyStatus::InSync;
+            }
+        }
+        Seen::Snapshot(snapshot) => snapshot.complete = true,
+        Seen::Change(change) => *change = ChangeStatus::InSync,
+        Seen::Group(group) => group.in_service = group.size.desired,
+        Seen::Answer(answer) => answer.ok = true,
+        _ => {}
+    }
+}
+
+/// The context of a planned step.
+fn context<'a>(
+    plan: &'a Plan,
+    step: &'a PlanStep,
+    probes: &'a BTreeMap<ProbeName, Asked>,
+    past: &'a StepPast,
+    now: Timestamp,
+) -> StepCx<'a> {
+    StepCx {
+        run: &plan.run,
+        step: &step.id,
+        sites: &plan.ends,
+        at: plan.sites.get(&step.at).expect("a step's site is one of the plan's"),
+        items: step.resources.iter().filter_map(|name| plan.resources.get(name)).collect(),
+        resources: &plan.resources,
+        probes,
+        mode: plan.mode,
+        direction: plan.direction,
+        past,
+        now,
+        incident: plan.incident.unwrap_or(plan.made_at),
+    }
+}

@@ -1,0 +1,174 @@
+//! Events and the heads of runs in the file.
+
+use super::{Failure, Open, commit, count, lease, stored};
+use crate::{
+    clock::Timestamp,
+    event::{Event, RunOutcome},
+    ids::{Epoch, LeaseKey, RunId, Seq},
+    store::{
+        Head, RunHead, StoreError,
+        chain::{self, Link, START, Verifier},
+    },
+};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+
+/// Where an append is to go, and under which lease.
+pub(super) struct At {
+    pub key: LeaseKey,
+    pub epoch: Epoch,
+    pub run: RunId,
+    pub after: Seq,
+}
+
+/// The lease and the run as an append finds them.
+struct Before {
+    epoch: Epoch,
+    held: bool,
+    /// The run that the lease was last used for.
+    lease_run: Option<String>,
+    /// The run's lease key and end; none: there is no such run.
+    head: Option<(String, Head)>,
+}
+
+/// Adds a batch in one commit, if lease and place are as its writer believes.
+pub(super) fn append(open: &mut Open<'_>, at: &At, batch: &[Event]) -> Result<Head, Failure> {
+    let tx = open.begin()?;
+    let (end, lease_run) = expect(&tx, at)?;
+    let links = chain::links(&at.run, &end, batch)?;
+    let (Some(first), Some(last)) = (batch.first(), links.last()) else { return Ok(end) };
+    if at.after == Seq(0) {
+        let sql = "INSERT INTO run(id, lease_key, runbook, started_at, head_seq, head_hash) VALUES(?, ?, ?, ?, 0, ?)";
+        let columns = params![at.run.as_str(), at.key.as_str(), chain::runbook(batch), first.at.0, START.hash];
+        tx.prepare_cached(sql)?.execute(columns)?;
+    }
+    let mut insert =
+        tx.prepare_cached("INSERT INTO event(run, seq, epoch, at, body, hash) VALUES(?, ?, ?, ?, ?, ?)")?;
+    for link in &links {
+        let (seq, epoch) = (stored(link.seq.0), stored(link.epoch.0));
+        insert.execute(params![at.run.as_str(), seq, epoch, link.at.0, link.body, link.hash])?;
+    }
+    drop(insert);
+    let outcome = chain::outcome(batch).map(outcome_text);
+    tx.prepare_cached("UPDATE run SET head_seq = ?, head_hash = ?, outcome = ? WHERE id = ?")?.execute(params![
+        stored(last.seq.0),
+        last.hash,
+        outcome,
+        at.run.as_str()
+    ])?;
+    if lease_run.as_deref() != Some(at.run.as_str()) {
+        tx.prepare_cached("UPDATE lease SET run = ? WHERE key = ?")?.execute([at.run.as_str(), at.key.as_str()])?;
+    }
+    commit(tx)?;
+    Ok(Head { seq: last.seq, hash: last.hash })
+}
+
+/// The run's end, if the lease is ours and the run ends where we believe; and the lease's run.
+fn expect(tx: &Connection, at: &At) -> Result<(Head, Option<String>), Failure> {
+    let sql = "SELECT l.epoch, l.holder IS NOT NULL, l.run, r.lease_key, r.head_seq, r.head_hash
+               FROM lease l LEFT JOIN run r ON r.id = ?2 WHERE l.key = ?1";
+    let before = tx
+        .prepare_cached(sql)?
+        .query_row([at.key.as_str(), at.run.as_str()], |row| {
+            let key: Option<String> = row.get(3)?;
+            let head = match key {
+                Some(key) => Some((key, head(row, 4)?)),
+                None => None,
+            };
+            Ok(Before { epoch: Epoch(count(row, 0)?), held: row.get(1)?, lease_run: row.get(2)?, head })
+        })
+        .optional()?;
+    let Some(before) = before.filter(|b| b.held && b.epoch == at.epoch) else {
+        return Err(lease::fenced(tx, &at.key)?.into());
+    };
+    let end = match before.head {
+        Some((key, head)) if key == at.key.as_str() => head,
+        Some(_) => return Err(StoreError::Conflict.into()),
+        None if at.after == Seq(0) => START,
+        None => return Err(StoreError::NoSuchRun(at.run.to_string()).into()),
+    };
+    if end.seq == at.after { Ok((end, before.lease_run)) } else { Err(StoreError::Conflict.into()) }
+}
+
+/// A run's end: its place, and in the column after that its hash.
+fn head(row: &Row<'_>, column: usize) -> rusqlite::Result<Head> {
+    Ok(Head { seq: Seq(count(row, column)?), hash: row.get(column + 1)? })
+}
+
+/// The events of a run from `from` on; all of them are verified.
+pub(super) fn read(open: &mut Open<'_>, run: &RunId, from: Seq) -> Result<Vec<Event>, Failure> {
+    // Head and events of one moment.
+    let tx = open.conn.transaction_with_behavior(TransactionBehavior::Deferred)?;
+    let head = tx
+        .prepare_cached("SELECT head_seq, head_hash FROM run WHERE id = ?")?
+        .query_row([run.as_str()], |row| head(row, 0))
+        .optional()?
+        .ok_or_else(|| StoreError::NoSuchRun(run.to_string()))?;
+    let mut chain = Verifier::new(run.clone());
+    let mut events = vec![];
+    let mut statement = tx.prepare_cached("SELECT seq, epoch, at, body, hash FROM event WHERE run = ? ORDER BY seq")?;
+    let mut rows = statement.query([run.as_str()])?;
+    while let Some(link) = next(&mut rows, &chain)? {
+        let event = chain.take(&link)?;
+        if event.seq >= from {
+            events.push(event);
+        }
+    }
+    chain.end(&head)?;
+    Ok(events)
+}
+
+/// The next link; a row that cannot be read is a damaged event, not an outage.
+fn next(rows: &mut rusqlite::Rows<'_>, chain: &Verifier) -> Result<Option<Link>, Failure> {
+    use rusqlite::{Error, ErrorCode};
+    let link = rows.next().and_then(|row| row.map(link).transpose());
+    link.map_err(|why| match &why {
+        Error::FromSqlConversionFailure(..) | Error::IntegralValueOutOfRange(..) | Error::InvalidColumnType(..) => {
+            chain.damaged(chain.next(), why.to_string()).into()
+        }
+        _ if why.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+            chain.damaged(chain.next(), super::open::explain(&why)).into()
+        }
+        _ => why.into(),
+    })
+}
+
+fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
+    Ok(Link {
+        seq: Seq(count(row, 0)?),
+        epoch: Epoch(count(row, 1)?),
+        at: Timestamp(row.get(2)?),
+        body: row.get(3)?,
+        hash: row.get(4)?,
+    })
+}
+
+/// The heads of all runs, newest first; of one key, or of all.
+pub(super) fn runs(open: &mut Open<'_>, key: Option<&LeaseKey>) -> Result<Vec<RunHead>, Failure> {
+    let sql = "SELECT id, lease_key, runbook, started_at, head_seq, outcome FROM run
+               WHERE ?1 IS NULL OR lease_key = ?1 ORDER BY started_at DESC, id DESC";
+    let mut statement = open.conn.prepare_cached(sql)?;
+    let heads = statement.query_map([key.map(LeaseKey::as_str)], |row| {
+        Ok(RunHead {
+            id: RunId(row.get(0)?),
+            key: LeaseKey(row.get(1)?),
+            runbook: row.get(2)?,
+            started: Timestamp(row.get(3)?),
+            seq: Seq(count(row, 4)?),
+            outcome: row.get::<_, Option<String>>(5)?.and_then(|text| outcome_of(&text)),
+        })
+    })?;
+    Ok(heads.collect::<Result<_, _>>()?)
+}
+
+/// An outcome as its word.
+fn outcome_text(outcome: RunOutcome) -> String {
+    match serde_json::to_value(outcome) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => unreachable!("an outcome is stored as a word"),
+    }
+}
+
+/// The outcome that a word is; a cache, so that a word we do not know is none.
+fn outcome_of(word: &str) -> Option<RunOutcome> {
+    serde_json::from_value(word.into()).ok()
+}

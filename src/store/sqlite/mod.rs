@@ -1,0 +1,275 @@
+//! The store on disk: one SQLite file per realm, and a kernel lock per lease.
+//!
+//! An append is one commit, on the disk when it returns (WAL, `synchronous=FULL`). One connection,
+//! used through `spawn_blocking`: virtual time stands still while a commit is under way. After a
+//! failed commit nobody knows whether it was applied: the connection is dropped, the next one first
+//! writes the log into the database with a sync of its own, and what it then reads is on the disk.
+//!
+//! What is assumed of the disk: synced bytes stay. Of unsynced ones nothing.
+
+mod events;
+mod inbox;
+mod lease;
+mod open;
+mod place;
+#[cfg(test)]
+mod tests;
+
+pub use open::OpenError;
+
+use super::{Applied, Claim, Clocks, Fence, Head, Holder, RunHead, Store, StoreError};
+use crate::{
+    clock::{BootInstant, Span, Timestamp},
+    event::{Control, Event, Posted, Realm, Who},
+    ids::{ControlId, LeaseKey, Region, RunId, Seq},
+};
+use async_trait::async_trait;
+use inbox::Watch;
+use open::Access;
+use place::Place;
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Journals, leases and inboxes of one realm in one file.
+#[derive(Clone, Debug)]
+pub struct SqliteStore(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    place: Place,
+    clocks: Clocks,
+    access: Access,
+    db: Mutex<Db>,
+}
+
+/// The connection and what is known through it.
+#[derive(Debug, Default)]
+struct Db {
+    conn: Option<Connection>,
+    watch: Watch,
+    /// A commit failed: what is read next must be synced first.
+    doubt: bool,
+}
+
+impl SqliteStore {
+    /// Opens the realm's file in a folder, and makes both where they are missing.
+    pub fn open(home: &Path, realm: Realm, clocks: Clocks) -> Result<Self, OpenError> {
+        let place = Place::new(home, realm);
+        let conn = open::create(&place)?;
+        let db = Mutex::new(Db { conn: Some(conn), ..Db::default() });
+        Ok(Self(Arc::new(Inner { place, clocks, access: Access::Write, db })))
+    }
+
+    /// Opens it for reading. Makes nothing: where there is no store there are no runs, until
+    /// somebody makes one.
+    pub fn open_to_read(home: &Path, realm: Realm, clocks: Clocks) -> Result<Self, OpenError> {
+        let place = Place::new(home, realm);
+        let db = Mutex::new(Db { conn: open::existing(&place, Access::Read)?, ..Db::default() });
+        Ok(Self(Arc::new(Inner { place, clocks, access: Access::Read, db })))
+    }
+
+    /// Does a job on the connection, off the runtime's thread. `None`: there is no store (and we
+    /// are only reading).
+    async fn with<T, F>(&self, job: F) -> Result<Option<T>, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Open<'_>) -> Result<T, Failure> + Send + 'static,
+    {
+        let inner = self.0.clone();
+        match tokio::task::spawn_blocking(move || inner.work(job)).await {
+            Ok(result) => result,
+            Err(gone) => match gone.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => {
+                    Err(StoreError::Outage { applied: Applied::Unknown, why: "the process is ending".to_owned() })
+                }
+            },
+        }
+    }
+
+    /// As `with`, for jobs that write.
+    async fn write<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Open<'_>) -> Result<T, Failure> + Send + 'static,
+    {
+        let no = |why: String| StoreError::Outage { applied: Applied::No, why };
+        if self.0.access == Access::Read {
+            return Err(no("it was opened for reading".to_owned()));
+        }
+        self.with(job).await?.ok_or_else(|| no(format!("{} is gone", self.0.place.database().display())))
+    }
+}
+
+impl Inner {
+    fn work<T>(&self, job: impl FnOnce(&mut Open<'_>) -> Result<T, Failure>) -> Result<Option<T>, StoreError> {
+        // A job that panicked rolled back as it unwound.
+        let mut db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
+        let Db { conn, watch, doubt } = &mut *db;
+        if conn.is_none() {
+            *watch = Watch::default();
+            *conn = open::existing(&self.place, self.access)?;
+        }
+        let Some(open) = conn else { return Ok(None) };
+        let settled = if *doubt { sync_log(open) } else { Ok(()) };
+        let done = settled.and_then(|()| {
+            *doubt = false;
+            job(&mut Open { conn: open, watch, place: &self.place, clocks: &self.clocks })
+        });
+        match done {
+            Ok(value) => Ok(Some(value)),
+            Err(Failure::Store(error)) => Err(error),
+            Err(Failure::Sqlite { error, applied }) => {
+                *doubt |= applied == Applied::Unknown;
+                *conn = None;
+                Err(StoreError::Outage {
+                    applied,
+                    why: format!("{}: {}", self.place.database().display(), open::explain(&error)),
+                })
+            }
+        }
+    }
+}
+
+/// What a job works on.
+struct Open<'a> {
+    conn: &'a mut Connection,
+    watch: &'a mut Watch,
+    place: &'a Place,
+    clocks: &'a Clocks,
+}
+
+impl Open<'_> {
+    /// Begins to write; others wait from here on.
+    fn begin(&mut self) -> Result<Transaction<'_>, Failure> {
+        Ok(self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?)
+    }
+    /// Writes the log into the database, as far as nobody has to wait for it.
+    fn checkpoint(&self) {
+        // It loses nothing to do it later.
+        drop(self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())));
+    }
+}
+
+/// Why a job did not do what it should.
+enum Failure {
+    /// The store works; the answer is no.
+    Store(StoreError),
+    /// The file does not work.
+    Sqlite { error: rusqlite::Error, applied: Applied },
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Before a commit an error means that nothing was applied.
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite { error, applied: Applied::No }
+    }
+}
+
+impl From<OpenError> for StoreError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Newer { found, known, .. } => Self::Newer { found, known },
+            OpenError::Home { .. } | OpenError::Network { .. } | OpenError::NotOurs { .. } | OpenError::File { .. } => {
+                Self::Outage { applied: Applied::No, why: error.to_string() }
+            }
+        }
+    }
+}
+
+/// Ends a write. An error here is the one that leaves the answer unknown.
+fn commit(tx: Transaction<'_>) -> Result<(), Failure> {
+    tx.commit().map_err(|error| Failure::Sqlite { error, applied: Applied::Unknown })
+}
+
+/// After a sync that failed, a page may look clean and not be on the disk. Writing the log into the
+/// database writes and syncs it anew, or fails.
+fn sync_log(conn: &Connection) -> Result<(), Failure> {
+    let unknown = |error| Failure::Sqlite { error, applied: Applied::Unknown };
+    let busy: i64 = conn.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| row.get(0)).map_err(unknown)?;
+    if busy == 0 {
+        return Ok(());
+    }
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+    Err(unknown(rusqlite::Error::SqliteFailure(code, None)))
+}
+
+/// As SQLite keeps numbers. Ours are counters and never get there.
+fn stored(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// The number that `stored` wrote.
+fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(column)?.cast_unsigned())
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn claim(&self, key: &LeaseKey, who: &Who) -> Result<Claim, StoreError> {
+        let (key, who) = (key.clone(), who.clone());
+        self.write(move |open| lease::claim(open, &key, &who)).await
+    }
+
+    async fn renew(&self, fence: &Fence) -> Result<BootInstant, StoreError> {
+        let (key, epoch) = (fence.key.clone(), fence.epoch);
+        self.write(move |open| lease::renew(open, &key, epoch)).await
+    }
+
+    async fn release(&self, fence: Fence) -> Result<(), StoreError> {
+        self.write(move |open| lease::release(open, fence)).await
+    }
+
+    async fn append(&self, fence: &Fence, run: &RunId, after: Seq, batch: &[Event]) -> Result<Head, StoreError> {
+        super::chain::check_batch(fence, run, after, batch)?;
+        let place = events::At { key: fence.key.clone(), epoch: fence.epoch, run: run.clone(), after };
+        let batch = batch.to_vec();
+        self.write(move |open| events::append(open, &place, &batch)).await
+    }
+
+    async fn read(&self, run: &RunId, from: Seq) -> Result<Vec<Event>, StoreError> {
+        let wanted = run.clone();
+        let found = self.with(move |open| events::read(open, &wanted, from)).await?;
+        found.ok_or_else(|| StoreError::NoSuchRun(run.to_string()))
+    }
+
+    async fn runs(&self, key: Option<&LeaseKey>) -> Result<Vec<RunHead>, StoreError> {
+        let key = key.cloned();
+        Ok(self.with(move |open| events::runs(open, key.as_ref())).await?.unwrap_or_default())
+    }
+
+    async fn holder(&self, key: &LeaseKey) -> Result<Option<Holder>, StoreError> {
+        let key = key.clone();
+        Ok(self.with(move |open| lease::holder(open, &key)).await?.flatten())
+    }
+
+    async fn post(&self, run: &RunId, control: &Control, by: &Who, at: Timestamp) -> Result<ControlId, StoreError> {
+        let (run, control, by) = (run.clone(), control.clone(), by.clone());
+        self.write(move |open| inbox::post(open, &run, &control, &by, at)).await
+    }
+
+    async fn inbox(&self, run: &RunId, after: ControlId) -> Result<Vec<Posted>, StoreError> {
+        let run = run.clone();
+        Ok(self.with(move |open| inbox::read(open, &run, after)).await?.unwrap_or_default())
+    }
+
+    async fn note_took(&self, call: &str, region: &Region, took: Span, at: Timestamp) {
+        let (call, region) = (call.to_owned(), region.clone());
+        // A cache: what cannot be kept is lost.
+        drop(self.write(move |open| inbox::note_took(open, &call, &region, took, at)).await);
+    }
+
+    async fn past_durations(&self, call: &str, region: &Region) -> Vec<Span> {
+        let (call, region) = (call.to_owned(), region.clone());
+        self.with(move |open| inbox::past_durations(open, &call, &region)).await.ok().flatten().unwrap_or_default()
+    }
+}

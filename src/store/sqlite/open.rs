@@ -1,0 +1,233 @@
+//! Opening the file: whose is it, which format has it, does every commit reach the disk.
+//!
+//! Nothing is written into a file before it is known to be ours. Format 1 is the first; what is new
+//! in a later one is listed here, with what older lifeboats do about it (they refuse it).
+
+use super::place::{Place, lock_file};
+use crate::event::FORMAT;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rustix::fs::FlockOperation;
+use std::{
+    fs, io,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// "LIFE": by it a file is known to be ours.
+pub(super) const APPLICATION_ID: i32 = 0x4c49_4645;
+
+/// How long a commit of another process is waited for.
+const BUSY: Duration = Duration::from_secs(5);
+
+const SCHEMA: &str = "
+CREATE TABLE run(
+  id TEXT PRIMARY KEY, lease_key TEXT NOT NULL, runbook TEXT NOT NULL, started_at INTEGER NOT NULL,
+  head_seq INTEGER NOT NULL, head_hash BLOB NOT NULL, outcome TEXT) STRICT;
+CREATE TABLE event(
+  run TEXT NOT NULL REFERENCES run(id), seq INTEGER NOT NULL, epoch INTEGER NOT NULL, at INTEGER NOT NULL,
+  body BLOB NOT NULL, hash BLOB NOT NULL, UNIQUE(run, seq)) STRICT;
+CREATE TRIGGER event_final_u BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'events are final'); END;
+CREATE TRIGGER event_final_d BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'events are final'); END;
+-- REPLACE deletes without asking the trigger above.
+CREATE TRIGGER event_final_i BEFORE INSERT ON event
+  WHEN EXISTS (SELECT 1 FROM event WHERE run = NEW.run AND seq = NEW.seq)
+  BEGIN SELECT RAISE(ABORT, 'events are final'); END;
+CREATE TABLE lease(
+  key TEXT PRIMARY KEY, epoch INTEGER NOT NULL, run TEXT, holder TEXT, renewed_at INTEGER, ttl_ms INTEGER) STRICT;
+CREATE TRIGGER lease_epoch_grows BEFORE UPDATE OF epoch ON lease WHEN NEW.epoch < OLD.epoch
+  BEGIN SELECT RAISE(ABORT, 'epochs only grow'); END;
+CREATE TRIGGER lease_stays BEFORE DELETE ON lease BEGIN SELECT RAISE(ABORT, 'leases stay, for their epoch'); END;
+CREATE TABLE inbox(
+  id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL,
+  body BLOB NOT NULL) STRICT;
+CREATE TABLE took(call TEXT, region TEXT, ms INTEGER, at INTEGER) STRICT;
+CREATE INDEX took_call ON took(call, region);
+";
+
+/// Why a store could not be opened. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The folder cannot be made or written.
+    #[error("cannot keep a journal in {}: {why}; choose a folder you may write with `--store DIR`", path.display())]
+    Home {
+        /// It, or what in it.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// Other machines may share the folder: locks would not tell who is alive.
+    #[error(
+        "{} is on a shared file system ({kind}), where locks do not show whether a run is alive; \
+         choose a folder on a local disk with `--store DIR`", path.display()
+    )]
+    Network {
+        /// The folder.
+        path: PathBuf,
+        /// What it is on.
+        kind: &'static str,
+    },
+    /// The file belongs to another program.
+    #[error("{} is not a lifeboat journal; choose another folder with `--store DIR`, or move it away", path.display())]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer lifeboat wrote it.
+    #[error(
+        "{} has format {found}; this lifeboat reads up to {known}: use the lifeboat that wrote it", path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest one known here.
+        known: u32,
+    },
+    /// SQLite or the disk under it says no.
+    #[error("cannot open {}: {why}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+}
+
+/// What a connection may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Read and write.
+    Write,
+    /// Read.
+    Read,
+}
+
+/// Opens the store of a place, and makes one where there is none.
+pub(super) fn create(place: &Place) -> Result<Connection, OpenError> {
+    place.prepare()?;
+    // One process at a time decides whether the file is new.
+    let path = place.opening_lock();
+    let unusable = |why: io::Error| OpenError::Home { path: path.clone(), why: why.to_string() };
+    let opening = lock_file(&path).map_err(unusable)?;
+    rustix::io::retry_on_intr(|| rustix::fs::flock(&opening, FlockOperation::LockExclusive))
+        .map_err(|why| unusable(why.into()))?;
+    let file = place.database();
+    // Never opened where it exists: to close a file ends the locks that SQLite, in this very
+    // process, may have on it.
+    match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file) {
+        Err(why) if why.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(OpenError::Home { path: file, why: why.to_string() });
+        }
+        Ok(_) | Err(_) => {}
+    }
+    let mut conn = open_file(&file)?;
+    if is_ours(&conn, &file)? == Found::New {
+        make_schema(&mut conn).map_err(|why| refused(&file, &why))?;
+        place.sync()?;
+    }
+    prepare(&conn, Access::Write).map_err(|why| refused(&file, &why))?;
+    if conn.is_readonly("main").map_err(|why| refused(&file, &why))? {
+        return Err(OpenError::Home { path: file, why: "it is read-only".to_owned() });
+    }
+    Ok(conn)
+}
+
+/// Opens the store of a place, or none where there is none; makes nothing.
+pub(super) fn existing(place: &Place, access: Access) -> Result<Option<Connection>, OpenError> {
+    let file = place.database();
+    // An empty file is one that somebody is about to make.
+    if fs::metadata(&file).map_or(true, |found| found.len() == 0) {
+        return Ok(None);
+    }
+    place.refuse_network()?;
+    let conn = open_file(&file)?;
+    if is_ours(&conn, &file)? == Found::New {
+        return Ok(None);
+    }
+    prepare(&conn, access).map_err(|why| refused(&file, &why))?;
+    Ok(Some(conn))
+}
+
+fn open_file(file: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(file, flags).map_err(|why| refused(file, &why))?;
+    conn.busy_timeout(BUSY).map_err(|why| refused(file, &why))?;
+    Ok(conn)
+}
+
+#[derive(PartialEq, Eq)]
+enum Found {
+    /// Nothing is in it yet.
+    New,
+    /// A store whose format we know.
+    Known,
+}
+
+/// Looks at a file without writing into it.
+fn is_ours(conn: &Connection, file: &Path) -> Result<Found, OpenError> {
+    let number = |pragma| conn.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
+    let tables = || conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
+    let found = number("application_id").and_then(|id| Ok((id, number("user_version")?, tables()?)));
+    let (id, format, tables) = found.map_err(|why| refused(file, &why))?;
+    if (id, format, tables) == (0, 0, 0) {
+        return Ok(Found::New);
+    }
+    let format = u32::try_from(format).unwrap_or(u32::MAX);
+    if id != APPLICATION_ID || format == 0 {
+        return Err(OpenError::NotOurs { path: file.to_owned() });
+    }
+    if format > FORMAT {
+        return Err(OpenError::Newer { path: file.to_owned(), found: format, known: FORMAT });
+    }
+    Ok(Found::Known)
+}
+
+/// The format is written in the same commit as the tables: a file has all of it or nothing.
+fn make_schema(conn: &mut Connection) -> rusqlite::Result<()> {
+    conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    let tx = Transaction::new(conn, TransactionBehavior::Immediate)?;
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    tx.pragma_update(None, "user_version", FORMAT)?;
+    tx.execute_batch(SCHEMA)?;
+    tx.commit()
+}
+
+/// What each connection must be told.
+fn prepare(conn: &Connection, access: Access) -> rusqlite::Result<()> {
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "trusted_schema", "OFF")?;
+    conn.pragma_update(None, "foreign_keys", "ON")?;
+    conn.pragma_update(None, "query_only", access == Access::Read)?;
+    // The log goes into the database when nothing waits (on renewal and release), not between an
+    // intent's commit and its send. This is for a run that never gets there.
+    conn.pragma_update_and_check(None, "wal_autocheckpoint", 10_000, |_| Ok(()))
+}
+
+/// SQLite's refusal, for people.
+fn refused(file: &Path, why: &rusqlite::Error) -> OpenError {
+    match why.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => OpenError::NotOurs { path: file.to_owned() },
+        _ => OpenError::File { path: file.to_owned(), why: explain(why) },
+    }
+}
+
+/// An error of SQLite, with what a person can do about it.
+pub(super) fn explain(why: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode as Code;
+    let hint = match why.sqlite_error_code() {
+        Some(Code::DiskFull) => "free some space on its disk",
+        Some(Code::DatabaseBusy | Code::DatabaseLocked) => "another process is writing; try again",
+        Some(Code::ReadOnly | Code::PermissionDenied | Code::CannotOpen) => {
+            "see who owns the file and its folder (`ls -la`), and whether the disk is mounted read-only"
+        }
+        Some(Code::SystemIoFailure) => "see the system's log for errors of the disk",
+        Some(Code::DatabaseCorrupt | Code::NotADatabase) => {
+            "the file is damaged: keep a copy, restore it from a backup"
+        }
+        _ => return why.to_string(),
+    };
+    format!("{why}; {hint}")
+}

@@ -1,0 +1,141 @@
+//! Where a realm's store lies: a private folder on a local disk.
+//!
+//! `HOME/live.db` and `HOME/sandbox.db`, with SQLite's `-wal` and `-shm` beside them, and
+//! `HOME/locks/`. The folder must be local: kernel locks and the shared memory of the write-ahead
+//! log do not reach another machine, and two machines that both believe they hold a lease are what
+//! this store is there to prevent.
+
+use super::OpenError;
+use crate::{event::Realm, ids::LeaseKey};
+use sha2::{Digest as _, Sha256};
+use std::{
+    fs::{self, DirBuilder, File},
+    io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+/// The files of one realm.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    home: PathBuf,
+    realm: &'static str,
+}
+
+impl Place {
+    pub(super) fn new(home: &Path, realm: Realm) -> Self {
+        let realm = match realm {
+            Realm::Live => "live",
+            Realm::Sandbox => "sandbox",
+        };
+        Self { home: home.to_owned(), realm }
+    }
+
+    /// The database.
+    pub(super) fn database(&self) -> PathBuf {
+        self.home.join(format!("{}.db", self.realm))
+    }
+    /// Held while a process creates or opens the database.
+    pub(super) fn opening_lock(&self) -> PathBuf {
+        self.locks().join(format!("{}-opening.lock", self.realm))
+    }
+    /// Held while a process holds the lease of a key. Keys are any text, so their hash names them.
+    pub(super) fn lease_lock(&self, key: &LeaseKey) -> PathBuf {
+        let hash: [u8; 32] = Sha256::digest(key.as_str()).into();
+        let name = u64::from_be_bytes(*hash.first_chunk().expect("32 bytes have 8"));
+        self.locks().join(format!("{}-{name:016x}.lock", self.realm))
+    }
+    fn locks(&self) -> PathBuf {
+        self.home.join("locks")
+    }
+
+    /// Makes the folders, for their owner alone, and refuses what cannot hold a journal.
+    pub(super) fn prepare(&self) -> Result<(), OpenError> {
+        let unusable = |path: &Path, why: &io::Error| OpenError::Home { path: path.to_owned(), why: why.to_string() };
+        let new = !self.home.exists();
+        let mut folder = DirBuilder::new();
+        folder.recursive(true).mode(0o700);
+        folder.create(&self.home).map_err(|why| unusable(&self.home, &why))?;
+        self.refuse_network()?;
+        folder.create(self.locks()).map_err(|why| unusable(&self.locks(), &why))?;
+        if new && let Some(above) = self.home.canonicalize().ok().as_deref().and_then(Path::parent) {
+            // The name of the new folder must outlast a power cut too.
+            sync_folder(above).map_err(|why| unusable(above, &why))?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a home that other machines may share.
+    pub(super) fn refuse_network(&self) -> Result<(), OpenError> {
+        let found = rustix::fs::statfs(&self.home)
+            .map_err(|why| OpenError::Home { path: self.home.clone(), why: io::Error::from(why).to_string() })?;
+        match shared_filesystem(found.f_type) {
+            Some(kind) => Err(OpenError::Network { path: self.home.clone(), kind }),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the names in the folder durable.
+    pub(super) fn sync(&self) -> Result<(), OpenError> {
+        sync_folder(&self.home).map_err(|why| OpenError::Home { path: self.home.clone(), why: why.to_string() })
+    }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// A lock file, opened; created for its owner alone where it is new. Never deleted: a lock on a
+/// deleted file excludes nobody.
+pub(super) fn lock_file(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// The name of a file system that other machines may share, by its magic number (statfs(2)).
+/// FUSE is among them as a whole: the kernel does not say what is behind it.
+fn shared_filesystem(magic: rustix::fs::FsWord) -> Option<&'static str> {
+    // Magic numbers have 32 bits; on some machines the field is signed and as wide.
+    let kind = match magic & 0xffff_ffff {
+        0x6969 => "NFS",
+        0x517b => "SMB",
+        0xff53_4d42 | 0xfe53_4d42 => "SMB (cifs)",
+        0x0102_1997 => "9p",
+        0x6573_5546 => "FUSE (sshfs, s3fs, …)",
+        0x5346_414f | 0x6b41_4653 => "AFS",
+        0x7375_7245 => "Coda",
+        0x00c3_6400 => "CephFS",
+        0x0bd0_0bd0 => "Lustre",
+        0x0116_1970 => "GFS2",
+        0x7461_636f => "OCFS2",
+        0x4750_4653 => "GPFS",
+        0x786f_4256 => "a VirtualBox shared folder",
+        0xbacb_acbc => "a VMware shared folder",
+        _ => return None,
+    };
+    Some(kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_systems_that_machines_share_are_told_from_local_ones() {
+        for shared in [0x6969, 0xff53_4d42, 0x0102_1997, 0x6573_5546] {
+            assert!(shared_filesystem(shared).is_some(), "{shared:x}");
+        }
+        // ext4, xfs, btrfs, tmpfs, overlayfs, zfs
+        for local in [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630, 0x2fc1_2fc1] {
+            assert_eq!(shared_filesystem(local), None, "{local:x}");
+        }
+    }
+
+    #[test]
+    fn a_lease_lock_is_named_by_realm_and_key() {
+        let path = |realm, key: &str| Place::new(Path::new("h"), realm).lease_lock(&LeaseKey::from(key));
+        assert_ne!(path(Realm::Live, "a"), path(Realm::Live, "b"));
+        assert_ne!(path(Realm::Live, "a"), path(Realm::Sandbox, "a"));
+        assert!(path(Realm::Live, "../../etc").to_str().unwrap().starts_with("h/locks/live-"));
+    }
+}

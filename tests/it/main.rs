@@ -1,0 +1,5 @@
+//! Whole runs and the binary: one test program, a module per subject.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test says by panicking")]
+
+mod cloud;
+mod engine;
