@@ -139,7 +139,9 @@ impl State {
             }
             !now
         });
-        struck.into_iter().for_each(|kind| self.strike(kind, at));
+        for kind in struck {
+            self.strike(kind, at);
+        }
     }
 
     /// What will be lost of the next effect of a step.

@@ -6,11 +6,12 @@
 //! the same world, however often somebody looks. On disk (`disk`) a killed process finds the world
 //! as a cloud would leave it.
 //!
-//! What is simulated where: databases `db` and `calls`; rows, replication and its metrics
+//! What is simulated where: databases `db`, `life` and `calls`; rows, replication and its metrics
 //! `replication`; servers `group`; names `dns`; users `clients`; what goes wrong `faults`; what is
 //! seen of it all `see`; what users lived through `lived`. Commands, requests and messages are never
 //! executed: `script` tells what comes back.
 
+mod build;
 mod calls;
 mod chance;
 mod clients;
@@ -20,6 +21,7 @@ mod disk;
 mod dns;
 mod faults;
 mod group;
+mod life;
 mod lived;
 mod opened;
 mod replication;
@@ -84,7 +86,7 @@ impl Sandbox {
     /// Delivers an effect: the way there, the effect, the way back.
     async fn deliver(&self, token: &str, effect: &Effect) -> Result<Receipt, SendError> {
         let met = self.world().meets(effect, self.clock.now());
-        let (reach, way) = met.map_err(not_sent)?;
+        let (reach, way) = met.map_err(|error| not_sent(&error))?;
         match reach {
             Reach::Open => {}
             Reach::Dark => {
@@ -135,7 +137,7 @@ impl Sandbox {
     }
 }
 
-fn not_sent(error: SandboxError) -> SendError {
+fn not_sent(error: &SandboxError) -> SendError {
     SendError::NotSent { after: None, why: error.to_string() }
 }
 

@@ -60,24 +60,21 @@ impl Opened {
         let (wall, file, spec) = (Timestamp::wall(), Self::file(home), Spec::of(runbook));
         let mut disk = Disk::open(&file)?;
         let stored = if options.reset { None } else { disk.load()? };
-        let (state, version) = match stored {
-            Some(stored) => {
-                let path = disk.name();
-                if stored.state.spec != spec {
-                    return Err(SandboxError::OtherWorld { path });
-                }
-                let found = stored.state.seed;
-                if let Some(given) = options.seed.filter(|seed| *seed != found) {
-                    return Err(SandboxError::OtherSeed { path, found, given });
-                }
-                (stored.state, stored.version)
+        let (state, version) = if let Some(stored) = stored {
+            let path = disk.name();
+            if stored.state.spec != spec {
+                return Err(SandboxError::OtherWorld { path });
             }
-            None => {
-                let seed = options.seed.unwrap_or(wall.0.unsigned_abs() % 1_000_000);
-                let state = State::new(spec, seed, wall);
-                disk.create(&state)?;
-                (state, 0)
+            let found = stored.state.seed;
+            if let Some(given) = options.seed.filter(|seed| *seed != found) {
+                return Err(SandboxError::OtherSeed { path, found, given });
             }
+            (stored.state, stored.version)
+        } else {
+            let seed = options.seed.unwrap_or(wall.0.unsigned_abs() % 1_000_000);
+            let state = State::new(spec, seed, wall);
+            disk.create(&state)?;
+            (state, 0)
         };
         let clock = disk.time(wall)?;
         let at = clock.map_or(state.now, |(at, _)| at.max(state.now));

@@ -132,7 +132,7 @@ impl State {
         let salt = replica as u64 * 0x1_0000_0000;
         let minute = |n: u64| {
             let drawn = chance::draw(self.seed, "lag", salt + n);
-            let (share, spike) = (drawn % 1000, (drawn >> 32) % 60 == 0);
+            let (share, spike) = (drawn % 1000, (drawn >> 32).is_multiple_of(60));
             if spike { 10_000 + 30 * share } else { 200 + 7_800 * share * share / 1_000_000 }
         };
         let (n, part) = (age / 60_000, age % 60_000);
@@ -249,7 +249,7 @@ impl State {
         self.samples(db as u64 * 2 + 1, |at| self.slot_lag_at(db, at))
     }
 
-    fn samples(&self, series: u64, value: impl Fn(Timestamp) -> Option<Option<f64>>) -> Vec<LagSample> {
+    fn samples(&self, series: u64, sample: impl Fn(Timestamp) -> Option<LagSample>) -> Vec<LagSample> {
         let phase = chance::draw(self.seed, "sampled", series) % SAMPLED.0;
         let age = self.now.since(self.born).0;
         let (first, last) = (age.saturating_sub(SHOWN.0) / SAMPLED.0, age / SAMPLED.0);
@@ -257,19 +257,17 @@ impl State {
         for n in first..=last {
             let at = self.born + Span(phase + n * SAMPLED.0);
             let drawn = chance::draw(self.seed, "sample", series * 0x1_0000_0000 + n);
-            let (late, missing) = (Span(60_000 + drawn % 110_000), (drawn >> 32) % 33 == 0);
+            let (late, missing) = (Span(60_000 + drawn % 110_000), (drawn >> 32).is_multiple_of(33));
             if at + late > self.now || missing {
                 continue;
             }
-            if let Some(seconds) = value(at) {
-                samples.push(LagSample { at, seconds });
-            }
+            samples.extend(sample(at));
         }
         samples
     }
 
     /// What the service reports of a replica: nothing, -1 (none), or seconds.
-    fn lag_at(&self, db: usize, at: Timestamp) -> Option<Option<f64>> {
+    fn lag_at(&self, db: usize, at: Timestamp) -> Option<LagSample> {
         let instance = &self.dbs[db];
         let link = instance.links.iter().rev().find(|link| link.from <= at)?;
         let replica = instance.stopped_at.is_none_or(|stopped| at < stopped);
@@ -279,17 +277,18 @@ impl State {
         let replayed = self.replayed(db, link, at);
         let works = link.until.is_none_or(|until| at < until);
         let last = self.last_written(link.source, replayed);
-        Some(match instance.engine {
+        let seconds = match instance.engine {
             // The age of the last transaction replayed: it grows when none comes.
             DbEngine::Postgres => Some(at.since(last).as_secs_f64()),
             DbEngine::Mysql | DbEngine::Mariadb if !works => None,
             DbEngine::Mysql | DbEngine::Mariadb if !self.wrote_between(link.source, replayed, at) => Some(0.0),
             DbEngine::Mysql | DbEngine::Mariadb => Some(at.since(replayed).as_secs_f64().ceil()),
-        })
+        };
+        Some(LagSample { at, seconds })
     }
 
     /// How far the replica that is furthest behind is, as its source sees it.
-    fn slot_lag_at(&self, db: usize, at: Timestamp) -> Option<Option<f64>> {
+    fn slot_lag_at(&self, db: usize, at: Timestamp) -> Option<LagSample> {
         if self.dbs[db].engine != DbEngine::Postgres || !self.was_alive(self.dbs[db].site, at) {
             return None;
         }
@@ -301,6 +300,6 @@ impl State {
             attached.then(|| if self.wrote_between(db, replayed, at) { behind } else { 0.0 })
         };
         let worst = self.dbs.iter().enumerate().filter_map(lag).max_by(f64::total_cmp);
-        worst.map(Some)
+        worst.map(|seconds| LagSample { at, seconds: Some(seconds) })
     }
 }

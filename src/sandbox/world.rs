@@ -81,11 +81,11 @@ impl World {
     /// Takes a command: durable before anybody hears of it, and without a trace if it is refused.
     pub(super) fn command(&mut self, command: &Command, at: Timestamp) -> Result<Reply, SendError> {
         loop {
-            self.come_to(at).map_err(not_sent)?;
+            self.come_to(at).map_err(|error| not_sent(&error))?;
             let mut next = self.state.clone();
             let reply = next.take(command, at)?;
             if let Some(disk) = &mut self.disk
-                && !disk.store(self.version, command, &next).map_err(not_sent)?
+                && !disk.store(self.version, command, &next).map_err(|error| not_sent(&error))?
             {
                 continue;
             }
