@@ -14,7 +14,7 @@ pub mod page;
 pub mod plan;
 pub mod progress;
 pub mod runs;
-//pub mod screen;
+pub mod screen;
 pub mod seen;
 pub mod show;
 pub mod status;
