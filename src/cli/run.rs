@@ -8,19 +8,19 @@ use super::{
 };
 use crate::{
     clock::Span,
-    engine::{self, Deps, Doors, Ended, RunState, Start},
-    event::{AcceptLoss, Event, EventKind, Notice, Policy, Way},
+    engine::{self, Deps, Doors, Ended, RunState, Start, Watch},
+    event::{AcceptLoss, Event, EventKind, Notice, Policy, Request, Way},
     ids::{LeaseKey, RunId, Seq, StepId},
     plan::Plan,
     sandbox::Sandbox,
     store::{Claim, Holder, Journal, Store},
     view::{
-        screen::{Screen, Surface},
+        screen::{Mode, Requests, Screen, Setup},
         summary,
     },
 };
 use std::{io::IsTerminal as _, sync::Arc};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Whether people can be asked here.
 pub(super) fn interactive(common: &Common, consent: &Consent) -> bool {
@@ -88,7 +88,7 @@ pub(super) async fn begin(
         consent,
         world,
         Journal::new(store.clone(), world.boot.clone(), fence, run.clone(), Seq(0)),
-        &file,
+        (&file, vec![]),
     )?;
     let result = engine::start(deps, doors, begin).await;
     close(common, screen, result, (store, &run, &file)).await
@@ -103,10 +103,13 @@ pub(super) async fn go_on(
     plan: &Plan,
 ) -> Result<u8, Failure> {
     let fence = claim(store, key, consent).await?;
-    let head = store.read(run, Seq(1)).await?.last().map_or(Seq(0), |e| e.seq);
+    let past = store.read(run, Seq(1)).await?;
+    let head = past.last().map_or(Seq(0), |e| e.seq);
     let file = typed(plan);
     let (deps, doors, screen) =
-        open(common, consent, world, Journal::new(store.clone(), world.boot.clone(), fence, run.clone(), head), &file)?;
+        open(common, consent, world, Journal::new(store.clone(), world.boot.clone(), fence, run.clone(), head),
+        (&file, past),
+    )?;
     let result = engine::resume(deps, doors, policy(common, consent)?).await;
     close(common, screen, result, (store, run, &file)).await
 }
@@ -123,16 +126,18 @@ fn open(
     consent: &Consent,
     world: &World,
     journal: Journal,
-    file: &str,
+    (file, past): (&str, Vec<Event>),
 ) -> Result<(Deps, Doors, Screen), Failure> {
-    let surface = match common.output {
-        Output::Json => Surface::Json,
-        Output::Human if interactive(common, consent) => Surface::Terminal,
-        Output::Human => Surface::Lines,
+    let mode = match common.output {
+        Output::Json => Mode::Json,
+        Output::Human if interactive(common, consent) => Mode::detect(false),
+        Output::Human => Mode::Lines,
     };
-    let (requests_to, requests) = unbounded_channel();
-    let (screen, watcher) = Screen::start(surface, commands(common, file), requests_to);
-    let mut watchers = vec![watcher];
+    let out: Box<dyn std::io::Write + Send> = if mode == Mode::Json { Box::new(std::io::stdout()) } else { Box::new(std::io::stderr()) };
+    let (screen, asked) = Screen::start(Setup { mode, out, commands: Some(commands(common, file)) });
+    let watcher = screen.watcher();
+    watcher.recall(past);
+    let mut watchers: Vec<Watch> = vec![Box::new(move |notice| watcher.tell(notice.clone()))];
     watchers.extend(world.sandbox.clone().map(tell_sandbox));
     let deps = Deps {
         journal,
@@ -142,26 +147,35 @@ fn open(
         boot: world.boot.clone(),
         watchers,
         who: who(consent.operator.as_ref()),
-        interactive: surface == Surface::Terminal,
+        interactive: screen.asks(),
         tempo: world.tempo,
     };
-    Ok((deps, Doors { requests, signals: signals::listen()? }, screen))
+    Ok((deps, Doors { requests: hear(asked), signals: signals::listen()? }, screen))
 }
 
-/// Faults that wait for a step strike when it begins.
-fn tell_sandbox(sandbox: Arc<Sandbox>) -> UnboundedSender<Notice> {
-    let (to, mut from) = unbounded_channel::<Notice>();
+/// What the person at the screen asks for, as the engine takes it.
+fn hear(mut asked: Requests) -> UnboundedReceiver<Request> {
+    let (to, from) = unbounded_channel();
     tokio::spawn(async move {
-        while let Some(notice) = from.recv().await {
-            if let Notice::Event(event) = notice
-                && let EventKind::AttemptStarted { step, way: Way::Forward, .. } = &event.kind
-            {
-                // A world that cannot be written will say so at the next look.
-                drop(sandbox.step_started(step));
+        while let Some(request) = asked.next().await {
+            if to.send(request).is_err() {
+                return;
             }
         }
     });
-    to
+    from
+}
+
+/// Faults that wait for a step strike when it begins.
+fn tell_sandbox(sandbox: Arc<Sandbox>) -> Watch {
+    Box::new(move |notice| {
+        if let Notice::Event(event) = notice
+            && let EventKind::AttemptStarted { step, way: Way::Forward, .. } = &event.kind
+        {
+            // A world that cannot be written will say so at the next look.
+            drop(sandbox.step_started(step));
+        }
+    })
 }
 
 /// Ends the screen, reports, and gives the exit code.
@@ -171,7 +185,7 @@ async fn close(
     result: Result<(Ended, RunState), engine::EngineError>,
     (store, run, file): (&Arc<dyn Store>, &RunId, &str),
 ) -> Result<u8, Failure> {
-    screen.end();
+    screen.close();
     let (ended, state) = result?;
     let events = store.read(run, Seq(1)).await?;
     report(common, &events, file)?;

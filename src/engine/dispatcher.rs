@@ -39,7 +39,7 @@ pub struct Deps {
     /// The leases' time.
     pub boot: Arc<dyn BootClock>,
     /// Who is told.
-    pub watchers: Vec<UnboundedSender<Notice>>,
+    pub watchers: Vec<Watch>,
     /// Who we are.
     pub who: Who,
     /// People can be asked here.
@@ -47,6 +47,9 @@ pub struct Deps {
     /// How often the inbox is read.
     pub tempo: Tempo,
 }
+
+/// Somebody who is told; must neither block nor answer.
+pub type Watch = Box<dyn Fn(&Notice) + Send + Sync>;
 
 /// How often the loop turns when nothing happens, on the run's clock.
 #[derive(Clone, Copy, Debug)]
@@ -124,7 +127,7 @@ pub(super) struct Dispatcher {
 }
 
 impl Dispatcher {
-    pub(super) fn new(deps: Deps, doors: Doors, state: RunState, past: &[Event]) -> Self {
+    pub(super) fn new(deps: Deps, doors: Doors, state: RunState) -> Self {
         let emergency = state.plan.mode == Mode::Emergency && state.plan.direction.is_move();
         // Reads of a site that may be gone never delay an emergency.
         let limits: BTreeMap<SiteName, Span> =
@@ -132,7 +135,7 @@ impl Dispatcher {
         let poller = Poller::new(deps.look.clone(), limits);
         let live = Live { interactive: deps.interactive, stop_calls: false };
         let last_inbox = deps.clock.now();
-        let this = Self {
+        Self {
             deps,
             doors,
             state,
@@ -147,11 +150,7 @@ impl Dispatcher {
             last_inbox,
             hold: None,
             told: BTreeMap::new(),
-        };
-        for event in past {
-            this.tell(|| Notice::Event(Box::new(event.clone())));
         }
-        this
     }
 
     pub(super) fn state(&self) -> &RunState {
@@ -425,9 +424,13 @@ impl Dispatcher {
         Ok(false)
     }
 
-    fn tell(&self, notice: impl Fn() -> Notice) {
-        for watcher in &self.deps.watchers {
-            drop(watcher.send(notice()));
+    pub(super) fn tell(&self, notice: impl FnOnce() -> Notice) {
+        if self.deps.watchers.is_empty() {
+            return;
+        }
+        let notice = notice();
+        for watch in &self.deps.watchers {
+            watch(&notice);
         }
     }
 

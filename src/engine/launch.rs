@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    event::{Control, Event, EventKind, Obligation, Policy, Posted, Realm, Who},
+    event::{Control, Event, EventKind, Notice, Obligation, Policy, Posted, Realm, Who},
     ids::{ControlId, Digest, RunId, Seq},
     plan::Plan,
     store::Journal,
@@ -52,7 +52,9 @@ pub async fn start(mut deps: Deps, doors: Doors, begin: Start) -> Result<(Ended,
     let batch: Vec<_> = (1..).zip(kinds).map(event).collect();
     deps.journal.append(&batch).await?;
     let state = RunState::replay(&batch)?;
-    Dispatcher::new(deps, doors, state, &batch).run().await
+    let dispatcher = Dispatcher::new(deps, doors, state);
+    batch.into_iter().for_each(|event| dispatcher.tell(|| Notice::Event(Box::new(event))));
+    dispatcher.run().await
 }
 
 /// Takes a run up again: everything open in it is in doubt until it was looked at.
@@ -67,7 +69,7 @@ pub async fn resume(deps: Deps, doors: Doors, policy: Policy) -> Result<(Ended, 
     let from = state.holder.clone();
     let inbox = deps.journal.store().inbox(&run, state.last_control).await?;
     let (who, now) = (deps.who.clone(), deps.clock.now());
-    let mut dispatcher = Dispatcher::new(deps, doors, state, &stored);
+    let mut dispatcher = Dispatcher::new(deps, doors, state);
     dispatcher
         .commit(vec![EventKind::LeaseTaken { holder: who.clone(), from }, EventKind::RunResumed { by: who, policy }])
         .await?;

@@ -34,7 +34,7 @@ mod wanted;
 pub use asks::Ask;
 pub use control::receive;
 pub use decide::{Live, Turn, decide};
-pub use dispatcher::{Deps, Doors, Ended, EngineError, Signal, Tempo};
+pub use dispatcher::{Deps, Doors, Ended, EngineError, Signal, Tempo, Watch};
 pub use launch::{Start, end, resume, start};
 pub use state::{Held, Mismatch, Phase, RunState};
 pub use step_run::{EffectRun, EffectStatus, StepRun, StepState};

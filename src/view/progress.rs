@@ -191,7 +191,9 @@ impl Progress {
 
     /// Takes in what was seen.
     pub fn seen(&mut self, sights: Vec<Sight>) {
-        sights.into_iter().for_each(|s| self.world.put(s));
+        for sight in sights {
+            self.world.put(sight);
+        }
     }
 
     fn apply_run(&mut self, event: &Event) {

@@ -1,0 +1,234 @@
+//! The screen of runs: one thread that alone owns standard input, the terminal's modes and its cursor.
+//!
+//! It hears of a run by notices and answers by requests; nobody waits for it. A screen that is slow
+//! or gone neither delays nor stops a failover: progress may be dropped, facts wait in its queue, and
+//! what it cannot write it leaves. Three ways to show the same: rows and prompts on a terminal, plain
+//! lines elsewhere, JSON lines for programs. Only the first ever asks.
+
+mod ask;
+mod bars;
+mod keyboard;
+mod prompt;
+mod stage;
+mod story;
+mod terminal;
+
+pub use terminal::restore as restore_terminal;
+
+use super::{Commands, Page};
+use crate::event::{Event, Notice, Request};
+use keyboard::Keyboard;
+use stage::Stage;
+use std::{
+    io::Write,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
+    time::Duration,
+};
+use story::Story;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// How a run is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Rows and prompts on a terminal.
+    Interactive,
+    /// A plain line a fact; no prompt ever.
+    Lines,
+    /// A JSON object a fact; no prompt ever.
+    Json,
+}
+
+impl Mode {
+    /// What this process can show: a person is asked only where keys and screen are a terminal that
+    /// is ours and can move its cursor.
+    pub fn detect(json: bool) -> Self {
+        let screen = console::Term::stderr().is_term() && !console::is_dumb();
+        match (json, screen && terminal::is_ours()) {
+            (true, _) => Self::Json,
+            (false, true) => Self::Interactive,
+            (false, false) => Self::Lines,
+        }
+    }
+}
+
+/// What a screen is made of.
+pub struct Setup {
+    /// How it shows.
+    pub mode: Mode,
+    /// Where lines go: standard error for people, standard output for programs. Interactive writes
+    /// to the terminal instead.
+    pub out: Box<dyn Write + Send>,
+    /// How commands are typed here; none: as each run's journal tells.
+    pub commands: Option<Commands>,
+}
+
+/// A screen. Dropping it takes it down and puts the terminal back.
+pub struct Screen {
+    tell: Sender<Heard>,
+    backlog: Arc<AtomicUsize>,
+    ended: Receiver<()>,
+    mode: Mode,
+}
+
+/// What a screen hears.
+enum Heard {
+    /// Something new.
+    Notice(Notice),
+    /// What happened before: to be known, not shown.
+    Past(Vec<Event>),
+    /// It is over.
+    Close,
+}
+
+/// Tells a screen what happens. Cheap to clone, never blocks.
+#[derive(Clone)]
+pub struct Watcher {
+    tell: Sender<Heard>,
+    backlog: Arc<AtomicUsize>,
+}
+
+/// What the person at the screen asks for.
+pub struct Requests(UnboundedReceiver<Request>);
+
+impl Requests {
+    /// The next one; none once the screen is gone.
+    pub async fn next(&mut self) -> Option<Request> {
+        self.0.recv().await
+    }
+}
+
+impl Screen {
+    /// Progress is dropped while so much waits to be shown.
+    const BACKLOG: usize = 512;
+    /// A terminal that does not take what is written to it must not keep the process from ending.
+    const PATIENCE: Duration = Duration::from_secs(2);
+
+    /// Starts a screen. Where the keyboard cannot be taken, [`Screen::mode`] tells that nobody can
+    /// be asked here.
+    pub fn start(setup: Setup) -> (Self, Requests) {
+        let (tell, heard) = channel();
+        let (requests, asked) = unbounded_channel();
+        let (end, ended) = channel();
+        let backlog = Arc::new(AtomicUsize::new(0));
+        let keyboard = if setup.mode == Mode::Interactive { Keyboard::take().ok() } else { None };
+        let mode = if setup.mode == Mode::Interactive && keyboard.is_none() { Mode::Lines } else { setup.mode };
+        let left = Arc::clone(&backlog);
+        std::thread::spawn(move || {
+            perform(Setup { mode, ..setup }, keyboard, &heard, (&requests, &left));
+            // Nobody may wait any more.
+            let _ = end.send(());
+        });
+        (Self { tell, backlog, ended, mode }, Requests(asked))
+    }
+
+    /// How it shows: not always as it was asked to.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Whether the person here can be asked.
+    pub fn asks(&self) -> bool {
+        self.mode == Mode::Interactive
+    }
+
+    /// What tells it of runs.
+    pub fn watcher(&self) -> Watcher {
+        Watcher { tell: self.tell.clone(), backlog: Arc::clone(&self.backlog) }
+    }
+
+    /// Shows what is still to be shown and takes the screen down.
+    pub fn close(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let _ = self.tell.send(Heard::Close);
+        let _ = self.ended.recv_timeout(Self::PATIENCE);
+        restore_terminal();
+    }
+}
+
+impl Watcher {
+    /// Tells something. Facts are always shown, progress only while the screen keeps up.
+    pub fn tell(&self, notice: Notice) {
+        let fact = match &notice {
+            Notice::Event(_) | Notice::Line(_) => true,
+            Notice::Step(_) | Notice::Seen(_) | Notice::Tick(_) => false,
+        };
+        if fact || self.backlog.load(Ordering::Relaxed) < Screen::BACKLOG {
+            self.hand(Heard::Notice(notice));
+        }
+    }
+
+    /// Tells what happened to a run before this process took it up: known from then on, not shown.
+    pub fn recall(&self, past: Vec<Event>) {
+        self.hand(Heard::Past(past));
+    }
+
+    /// A line for people that is no fact of a run.
+    pub fn line(&self, text: impl Into<String>) {
+        self.tell(Notice::Line(text.into()));
+    }
+
+    fn hand(&self, heard: Heard) {
+        self.backlog.fetch_add(1, Ordering::Relaxed);
+        // A screen that is gone hears nothing.
+        let _ = self.tell.send(heard);
+    }
+}
+
+fn perform(
+    setup: Setup,
+    keyboard: Option<Keyboard>,
+    heard: &Receiver<Heard>,
+    (requests, backlog): (&UnboundedSender<Request>, &AtomicUsize),
+) {
+    /// Nothing heard for so long: what was heard last will not be taken back in the same breath.
+    const QUIET: Duration = Duration::from_millis(50);
+    let mut story = Story::new(setup.mode, setup.commands);
+    let mut stage = match keyboard {
+        Some(keyboard) => Stage::terminal(keyboard),
+        None => Stage::writer(setup.out),
+    };
+    let hear = |story: &mut Story, one| {
+        backlog.fetch_sub(1, Ordering::Relaxed);
+        story.hear(one);
+    };
+    while !story.is_over() {
+        let quiet = match heard.recv_timeout(QUIET) {
+            Ok(one) => {
+                hear(&mut story, one);
+                false
+            }
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => true,
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
+        };
+        while let Ok(one) = heard.try_recv() {
+            hear(&mut story, one);
+        }
+        stage.show(&mut story);
+        if quiet {
+            let more = |story: &mut Story| {
+                while let Ok(one) = heard.try_recv() {
+                    hear(story, one);
+                }
+            };
+            if let Some(request) = stage.ask(&mut story, more) {
+                let _ = requests.send(request);
+            }
+        }
+    }
+    stage.end(&mut story);
+}
+
+/// The page of what is no terminal: a fact stays on its line.
+const ENDLESS: Page = Page::plain(100_000);
+
+#[cfg(test)]
+mod tests;
