@@ -76,18 +76,21 @@ impl Bars {
 
     /// Takes all rows away; lines above stay.
     pub(super) fn clear(&mut self) {
+        if self.rows.is_empty() {
+            return;
+        }
         for row in self.rows.drain(..) {
             self.multi.remove(&row);
         }
         self.multi.remove(&self.steps);
         self.steps = ProgressBar::hidden();
         // A terminal that is gone is no reason to stop a failover.
-        self.multi.clear().unwrap_or_default();
+        let _ = self.multi.clear();
     }
 
     /// A line above the rows.
     pub(super) fn line(&self, text: &str) {
-        self.multi.println(text).unwrap_or_default();
+        let _ = self.multi.println(text);
     }
 
     /// Lets something else write to the terminal; the rows are away meanwhile.

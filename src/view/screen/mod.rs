@@ -191,11 +191,11 @@ fn perform(
 ) {
     /// Nothing heard for so long: what was heard last will not be taken back in the same breath.
     const QUIET: Duration = Duration::from_millis(50);
-    let mut story = Story::new(setup.face, setup.commands);
     let mut stage = match keyboard {
         Some(keyboard) => Stage::terminal(keyboard),
         None => Stage::writer(setup.out),
     };
+    let mut story = Story::new(setup.face, setup.commands, stage.page());
     let hear = |story: &mut Story, one| {
         backlog.fetch_sub(1, Ordering::Relaxed);
         story.hear(one);

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Commands, Page, Progress, commands::Next, json, show, words},
-    ENDLESS, Face, Heard,
+    Face, Heard,
     prompt::{Prompt, wanted},
 };
 use crate::event::{Event, EventKind, Notice, Verdict};
@@ -27,8 +27,7 @@ pub(super) struct Story {
 
 impl Story {
     /// Nothing heard yet.
-    pub(super) fn new(face: Face, commands: Option<Commands>) -> Self {
-        let page = ENDLESS;
+    pub(super) fn new(face: Face, commands: Option<Commands>, page: Page) -> Self {
         Self {
             progress: Progress::default(),
             lines: vec![],
