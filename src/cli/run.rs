@@ -15,7 +15,7 @@ use crate::{
     sandbox::Sandbox,
     store::{Claim, Holder, Journal, Store},
     view::{
-        screen::{Mode, Requests, Screen, Setup},
+        screen::{Face, Requests, Screen, Setup},
         summary,
     },
 };
@@ -128,13 +128,13 @@ fn open(
     journal: Journal,
     (file, past): (&str, Vec<Event>),
 ) -> Result<(Deps, Doors, Screen), Failure> {
-    let mode = match common.output {
-        Output::Json => Mode::Json,
-        Output::Human if interactive(common, consent) => Mode::detect(false),
-        Output::Human => Mode::Lines,
+    let face = match common.output {
+        Output::Json => Face::Json,
+        Output::Human if interactive(common, consent) => Face::detect(false),
+        Output::Human => Face::Lines,
     };
-    let out: Box<dyn std::io::Write + Send> = if mode == Mode::Json { Box::new(std::io::stdout()) } else { Box::new(std::io::stderr()) };
-    let (screen, asked) = Screen::start(Setup { mode, out, commands: Some(commands(common, file)) });
+    let out: Box<dyn std::io::Write + Send> = if face == Face::Json { Box::new(std::io::stdout()) } else { Box::new(std::io::stderr()) };
+    let (screen, asked) = Screen::start(Setup { face, out, commands: Some(commands(common, file)) });
     let watcher = screen.watcher();
     watcher.recall(past);
     let mut watchers: Vec<Watch> = vec![Box::new(move |notice| watcher.tell(notice.clone()))];

@@ -19,10 +19,10 @@ pub fn human(all: &[Diagnostic], source: &SourceMap, page: &Page, out: &mut dyn 
         styles: if page.colour { ThemeStyles::ansi() } else { ThemeStyles::none() },
     };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(page.width).with_links(false);
-    let text = NamedSource::new(&source.file, source.text.clone());
+    let text = (source.text.len() <= LARGEST).then(|| NamedSource::new(&source.file, source.text.clone()));
     for one in sorted(all, source) {
         let mut shown = String::new();
-        let problem = Problem { one, source, text: &text };
+        let problem = Problem { one, source, text: text.as_ref().filter(|_| readable(one, source)) };
         handler.render_report(&mut shown, &problem).map_err(io::Error::other)?;
         for line in shown.trim_matches('\n').lines() {
             writeln!(out, "{}", line.trim_end())?;
@@ -33,6 +33,18 @@ pub fn human(all: &[Diagnostic], source: &SourceMap, page: &Page, out: &mut dyn 
         writeln!(out, "{} in {}", counted(all), source.file)?;
     }
     Ok(())
+}
+
+/// Longer texts are not shown, only places in them.
+const LARGEST: usize = 4 << 20;
+
+/// Whether a person can read the lines around a problem: a document on one line is no help.
+fn readable(one: &Diagnostic, source: &SourceMap) -> bool {
+    const WIDEST: usize = 500;
+    let Some(label) = one.labels.first() else { return false };
+    let (line, _) = position(&source.text, source.bytes(label).start);
+    let mut around = source.text.lines().skip(line.saturating_sub(2)).take(3).peekable();
+    around.peek().is_some() && around.all(|l| l.len() <= WIDEST)
 }
 
 /// Writes them for programs: one object a line.
@@ -95,7 +107,7 @@ fn position(text: &str, byte: usize) -> (usize, usize) {
 struct Problem<'a> {
     one: &'a Diagnostic,
     source: &'a SourceMap,
-    text: &'a NamedSource<String>,
+    text: Option<&'a NamedSource<String>>,
 }
 
 impl fmt::Debug for Problem<'_> {
@@ -106,7 +118,14 @@ impl fmt::Debug for Problem<'_> {
 
 impl fmt::Display for Problem<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.one.message)
+        f.write_str(&self.one.message)?;
+        match self.one.labels.first() {
+            Some(label) if self.text.is_none() => {
+                let (line, column) = position(&self.source.text, self.source.bytes(label).start);
+                write!(f, " ({}:{line}:{column})", self.source.file)
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -130,8 +149,7 @@ impl miette::Diagnostic for Problem<'_> {
         self.one.help.as_ref().map(|h| Box::new(h) as Box<dyn fmt::Display>)
     }
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        // An empty text has no line that could be shown.
-        (!self.source.text.is_empty()).then_some(self.text as &dyn SourceCode)
+        self.text.map(|text| text as &dyn SourceCode)
     }
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         Some(Box::new(self.one.labels.iter().enumerate().map(|(i, label)| {
@@ -218,6 +236,17 @@ mod tests {
         let empty = SourceMap { file: "x.yaml".into(), ..SourceMap::default() };
         let mut out = vec![];
         human(&problems()[1..], &empty, &Page::plain(60), &mut out).unwrap();
-        assert!(String::from_utf8(out).unwrap().contains("1 warning in x.yaml"));
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("no `objectives` (x.yaml:1:1)") && text.contains("1 warning in x.yaml"), "{text}");
+    }
+
+    #[test]
+    fn a_document_on_one_line_is_not_printed_whole() {
+        let long = SourceMap { file: "x.yaml".into(), text: "[".repeat(100_000), ..SourceMap::default() };
+        let problem = Diagnostic::at_bytes("LB0003", 64..65, "nested too deeply");
+        let mut out = vec![];
+        human(&[problem], &long, &Page::plain(60), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.len() < 200 && text.contains("nested too deeply (x.yaml:1:65)"), "{text}");
     }
 }

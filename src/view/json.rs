@@ -1,5 +1,6 @@
-//! JSON lines: one object a line, for programs. Names are fixed by the test below; times and
-//! lengths of time are milliseconds, as in the journal, beside them `time` for readers of logs.
+//! JSON lines: one object a line, for programs. The names of events are fixed by a snapshot in
+//! `words`; times and lengths of time are milliseconds, as in the journal, beside them `time` for
+//! readers of logs.
 
 use super::{Progress, SCHEMA, words::words};
 use crate::event::Event;

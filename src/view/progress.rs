@@ -88,6 +88,8 @@ pub struct Step {
     pub started: Option<Timestamp>,
     /// How often it was tried.
     pub attempts: u32,
+    /// Whether its last attempt was of its action or of its undo.
+    pub way: Way,
     /// What was seen that matters, last.
     pub facts: Vec<Fact>,
 }
@@ -241,7 +243,9 @@ impl Progress {
             K::AttemptStarted { step, way, .. } => (step, State::Running(*way)),
             K::AttemptFailed { step, retry_at: Some(at), .. } => (step, State::Retrying(*at)),
             K::EffectInDoubt { step, .. } => (step, State::InDoubt),
-            K::EffectSettled { step, .. } => (step, State::Running(Way::Forward)),
+            K::EffectSettled { step, .. } => {
+                (step, State::Running(self.steps.get(step).map_or(Way::Forward, |s| s.way)))
+            }
             K::StepFailed { step, why, hint } => (step, State::Failed { why: why.clone(), hint: hint.clone() }),
             K::StepSucceeded { step, .. } => (step, State::Done(How::Succeeded)),
             K::StepPassed { step, how } => (step, State::Done(*how)),
@@ -258,10 +262,11 @@ impl Progress {
             since: event.at,
             started: None,
             attempts: 0,
+            way: Way::Forward,
             facts: vec![],
         });
-        if let K::AttemptStarted { attempt, .. } = &event.kind {
-            entry.attempts = attempt.0;
+        if let K::AttemptStarted { attempt, way, .. } = &event.kind {
+            (entry.attempts, entry.way) = (attempt.0, *way);
             entry.started = entry.started.or(Some(event.at));
         }
         if let K::StepSucceeded { facts, .. } = &event.kind {

@@ -157,7 +157,7 @@ pub fn standing(progress: &Progress) -> (Option<RunOutcome>, String) {
 }
 
 fn told(progress: &Progress) -> Vec<Told> {
-    let over = !matches!(
+    let part_way = !matches!(
         progress.phase,
         Phase::Finished(RunOutcome::Done | RunOutcome::ObjectiveMissed | RunOutcome::Unprotected)
     );
@@ -174,7 +174,7 @@ fn told(progress: &Progress) -> Vec<Told> {
             Some(State::Undone) => ("undone", String::new()),
             Some(State::InDoubt) => ("in doubt", "an effect may or may not have happened".into()),
             Some(State::Running(_) | State::Retrying(_)) => ("not finished", String::new()),
-            Some(State::Ready) | None if over => ("not started", String::new()),
+            Some(State::Ready) | None if part_way => ("not started", String::new()),
             Some(State::Ready | State::Done(How::Succeeded | How::Skipped)) | None => return None,
         };
         Some(Told { step: id.clone(), state, why })

@@ -5,8 +5,10 @@ use console::measure_text_width;
 
 /// Breaks a text into lines no wider than `width`: between words where it can, inside a word that
 /// alone is too wide. The first line begins with `first`, the others with as many spaces as `rest`.
-/// Line breaks of the text stay.
+/// Line breaks of the text stay; other control characters become `?`, since texts come from
+/// providers and commands too and must not move anybody's cursor.
 pub fn wrap(text: &str, width: usize, first: &str, rest: usize) -> Vec<String> {
+    let text = &text.replace(|c: char| c.is_control() && c != '\n', "?");
     let mut lines = vec![];
     let mut line = first.to_owned();
     let mut empty = true;
@@ -42,7 +44,7 @@ pub fn wrap(text: &str, width: usize, first: &str, rest: usize) -> Vec<String> {
 /// Cuts a word that is wider than `room`; none where it fits, or where nothing sensible can be cut.
 fn too_wide(word: &str, room: usize) -> Option<(&str, &str)> {
     const FEWEST: usize = 8;
-    if room < FEWEST || measure_text_width(word) <= room || word.contains('\u{1b}') {
+    if room < FEWEST || measure_text_width(word) <= room {
         return None;
     }
     let mut cut = 0;
@@ -58,6 +60,11 @@ fn too_wide(word: &str, room: usize) -> Option<(&str, &str)> {
 /// A text made `width` wide by spaces behind it; longer ones stay.
 pub fn pad(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(measure_text_width(text))))
+}
+
+/// A text on one line, without control characters.
+pub fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 /// A text cut to `width`, the cut shown by `..`.
@@ -127,8 +134,13 @@ mod tests {
     #[test]
     fn colours_take_no_room() {
         let red = console::Style::new().force_styling(true).red().apply_to("failed").to_string();
-        assert_eq!(wrap(&format!("{red} again"), 12, "", 0).len(), 1);
         assert_eq!(measure_text_width(&pad(&red, 10)), 10);
+    }
+
+    #[test]
+    fn what_others_wrote_cannot_move_the_cursor() {
+        assert_eq!(wrap("a\u{1b}[2Jb", 20, "", 0), ["a?[2Jb"]);
+        assert_eq!(one_line("a\nb\r\u{7}"), "a b  ");
     }
 
     #[test]

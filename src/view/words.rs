@@ -9,7 +9,8 @@ use crate::{
     action::Question,
     clock::Span,
     event::{
-        Answered, Control, EventKind, HoldEndedBy, How, Measure, Objective, PauseReason, Realm, Verdict, Way, Who,
+        AcceptLoss, Answered, Control, EventKind, HoldEndedBy, How, Measure, Objective, PauseReason, Policy, Realm,
+        Verdict, Way, Who,
     },
     ids::{AskId, StepId},
     model::Fact,
@@ -57,7 +58,7 @@ pub fn words(kind: &EventKind, so_far: &Progress) -> Said {
 fn run_words(kind: &EventKind, so_far: &Progress) -> Option<Said> {
     use EventKind as K;
     Some(match kind {
-        K::RunStarted { plan, by, realm, since, supersedes, owed, .. } => {
+        K::RunStarted { plan, by, realm, policy, since, supersedes, owed } => {
             let ends = format!(
                 "{} ({}) -> {} ({})",
                 plan.ends.from.name, plan.ends.from.region, plan.ends.to.name, plan.ends.to.region
@@ -67,6 +68,7 @@ fn run_words(kind: &EventKind, so_far: &Progress) -> Option<Said> {
             if *realm == Realm::Sandbox {
                 text += ", in the sandbox";
             }
+            text += &beforehand(policy);
             if let Some(since) = since {
                 text += &format!("; incident at {since}");
             }
@@ -84,7 +86,9 @@ fn run_words(kind: &EventKind, so_far: &Progress) -> Option<Said> {
         K::LeaseTaken { holder, from: Some(from) } => {
             Said::run(Tone::Dim, format!("held by {holder}, before by {from}")).quiet()
         }
-        K::RunResumed { by, .. } => Said::run(Tone::Strong, format!("resumed by {}", operator(by))),
+        K::RunResumed { by, policy } => {
+            Said::run(Tone::Strong, format!("resumed by {}{}", operator(by), beforehand(policy)))
+        }
         K::RunPaused { why } => Said::run(Tone::Warn, format!("paused: {}{}", pause(why), held(so_far))),
         K::RunContinued { by } => Said::run(Tone::Strong, format!("continued by {}", operator(by))),
         K::UndoBegun { why, holds_only: true } => Said::run(Tone::Warn, format!("releases what it holds: {why}")),
@@ -220,12 +224,12 @@ fn rest(kind: &EventKind, so_far: &Progress) -> Said {
             Said { step: step.clone(), ..Said::run(Tone::Warn, text) }
         }
         K::ConfirmationGiven { ask, answer, by } => {
-            let (tone, word) = match answer {
-                Answered::Yes => (Tone::Good, "answered yes"),
-                Answered::No => (Tone::Warn, "answered no"),
-                Answered::Silence => (Tone::Warn, "nobody answered in time"),
+            let (tone, text) = match answer {
+                Answered::Yes => (Tone::Good, format!("answered yes, by {by}")),
+                Answered::No => (Tone::Warn, format!("answered no, by {by}")),
+                Answered::Silence => (Tone::Warn, format!("nobody answered in time; what that means: {by}")),
             };
-            Said { step: asked_of(*ask, so_far), ..Said::run(tone, format!("{word}, by {by}")) }
+            Said { step: asked_of(*ask, so_far), ..Said::run(tone, text) }
         }
         K::HoldOpened { step, until, what } => {
             Said::step(step, Tone::Warn, format!("holds from now on: {what}, until {} at most", until.time_of_day()))
@@ -242,6 +246,23 @@ fn rest(kind: &EventKind, so_far: &Progress) -> Said {
         // Every kind is told by one of the four; the test `every_fact_has_words` holds that.
         other => Said::run(Tone::Dim, serde_json::to_string(other).unwrap_or_default()),
     }
+}
+
+/// What the command line answered beforehand; empty where it did not.
+fn beforehand(policy: &Policy) -> String {
+    let mut flags: Vec<String> = policy.accept.iter().map(|step| format!("--accept {step}")).collect();
+    if policy.yes {
+        flags.push("--yes".into());
+    }
+    match policy.accept_loss {
+        Some(AcceptLoss::UpTo(loss)) => flags.push(format!("--accept-data-loss {loss}")),
+        Some(AcceptLoss::Unknown) => flags.push("--accept-data-loss unknown".into()),
+        None => {}
+    }
+    if policy.unattended {
+        flags.push("--unattended".into());
+    }
+    if flags.is_empty() { String::new() } else { format!("; answered beforehand: {}", flags.join(" ")) }
 }
 
 fn asked_of(ask: AskId, so_far: &Progress) -> Option<StepId> {
@@ -395,3 +416,6 @@ fn list<T: ToString>(items: &[T]) -> String {
 fn list_by<T: ToString>(items: &[T], between: &str) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
 }
+
+#[cfg(test)]
+mod tests;

@@ -168,5 +168,5 @@ fn programs_get_everything() {
     assert_eq!(value["calls"][1]["call"]["operation"], "PromoteReadReplica");
     assert_eq!(value["steps"].as_array().unwrap().len(), 6);
     let names: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
-    insta::assert_snapshot!(names.join(" "), @"calls cautions changes_nothing critical_path digest direction ends file finally folder irreversible loss_now made_at mode objectives observed parameters refused resources runbook schema sites steps type write_outage");
+    insta::assert_snapshot!(names.join(" "), @"calls cautions changes_nothing critical_path digest direction ends file finally folder incident irreversible loss_now made_at mode objectives observed parameters refused resources run runbook schema sites steps type write_outage");
 }

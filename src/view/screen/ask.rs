@@ -47,7 +47,7 @@ pub(super) fn ask(
     let said = match prompt.wants() {
         Wants::YesNo(text) => one(One::YesNo(text)),
         Wants::Typed(text) => one(One::Typed(text)),
-        Wants::OneOf(lines) => one(One::OneOf(lines)),
+        Wants::OneOf(lines) => one(One::Choice(lines)),
     };
     match (said, prompt) {
         (Said::Yes(yes), Prompt::Ask(ask, _)) => Outcome::Said(Request::Control(Control::Answer { ask: *ask, yes })),
@@ -76,7 +76,7 @@ fn chosen(choice: &Choice, mut one: impl FnMut(One) -> Said) -> Outcome {
 enum One {
     YesNo(&'static str),
     Typed(&'static str),
-    OneOf(Vec<String>),
+    Choice(Vec<String>),
     Reason(String),
 }
 
@@ -93,7 +93,7 @@ enum Said {
 fn run(question: One, page: &Page, keyboard: &mut Keyboard, obsolete: &mut dyn FnMut() -> bool) -> Said {
     // `q` leaves a choice; a text field ends with Enter, whatever is in it.
     let way_out: &[u8] = match question {
-        One::YesNo(_) | One::OneOf(_) => b"q",
+        One::YesNo(_) | One::Choice(_) => b"q",
         One::Typed(_) | One::Reason(_) => b"\r",
     };
     keyboard.ready();
@@ -140,7 +140,7 @@ fn interact(question: One, page: Page, closing: &AtomicBool, term: &Term) -> Sai
             let confirm = Confirm::with_theme(&*theme).with_prompt(text).default(false).show_default(true);
             confirm.interact_on_opt(term).map_or_else(nothing, |said| said.map_or(Said::Nothing, Said::Yes))
         }
-        One::OneOf(lines) => {
+        One::Choice(lines) => {
             let lines = lines.iter().map(|l| cut(l, page.width - 4));
             let select = Select::with_theme(&*theme).with_prompt("What now?").items(lines).default(0);
             select.interact_on_opt(term).map_or_else(nothing, |said| said.map_or(Said::Nothing, Said::Chosen))

@@ -8,14 +8,14 @@ use super::super::{
     Page, Progress, Tone,
     progress::{Phase, State, Step},
     seen,
-    text::{cut, pad, short},
+    text::{cut, one_line, pad, short},
     words,
 };
 use crate::{
     event::{Realm, Way},
     ids::StepId,
     model::Direction,
-    world::{Seen, Sight},
+    world::{Seen, Sight, Target, What},
 };
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -43,13 +43,20 @@ impl Bars {
         if progress.run.is_none() || matches!(progress.phase, Phase::Finished(_)) {
             return self.clear();
         }
-        if self.rows.is_empty() {
-            self.steps = self.multi.add(ProgressBar::new(0).with_style(counting(&self.page)));
-        }
         let (over, all) = progress.tally();
-        self.steps.set_length(all as u64);
-        self.steps.set_position(over as u64);
-        self.steps.set_message(self.page.paint(Tone::Strong, &clock(progress)));
+        let text = self.page.paint(Tone::Strong, &clock(progress));
+        if self.rows.is_empty() {
+            let steps = ProgressBar::new(all as u64).with_position(over as u64).with_message(text);
+            self.steps = self.multi.add(steps.with_style(counting(&self.page)));
+            self.steps.tick();
+        } else {
+            // Each of these draws, so only what changed is told.
+            if self.steps.position() != over as u64 || self.steps.length() != Some(all as u64) {
+                self.steps.set_length(all as u64);
+                self.steps.set_position(over as u64);
+            }
+            set(&self.steps, text);
+        }
         let rows = rows(progress, &self.page);
         while self.rows.len() > rows.len() {
             if let Some(last) = self.rows.pop() {
@@ -57,29 +64,33 @@ impl Bars {
             }
         }
         for (n, text) in rows.into_iter().enumerate() {
-            if n == self.rows.len() {
-                self.rows.push(self.multi.add(ProgressBar::new(0).with_style(plain())));
-            }
-            if self.rows[n].message() != text {
-                self.rows[n].set_message(text);
+            if let Some(row) = self.rows.get(n) {
+                set(row, text);
+            } else {
+                let row = self.multi.add(ProgressBar::new(0).with_style(plain()).with_message(text));
+                row.tick();
+                self.rows.push(row);
             }
         }
     }
 
     /// Takes all rows away; lines above stay.
     pub(super) fn clear(&mut self) {
+        if self.rows.is_empty() {
+            return;
+        }
         for row in self.rows.drain(..) {
             self.multi.remove(&row);
         }
         self.multi.remove(&self.steps);
         self.steps = ProgressBar::hidden();
         // A terminal that is gone is no reason to stop a failover.
-        self.multi.clear().unwrap_or_default();
+        let _ = self.multi.clear();
     }
 
     /// A line above the rows.
     pub(super) fn line(&self, text: &str) {
-        self.multi.println(text).unwrap_or_default();
+        let _ = self.multi.println(text);
     }
 
     /// Lets something else write to the terminal; the rows are away meanwhile.
@@ -98,6 +109,12 @@ impl Bars {
             self.page = page;
             self.clear();
         }
+    }
+}
+
+fn set(row: &ProgressBar, text: String) {
+    if row.message() != text {
+        row.set_message(text);
     }
 }
 
@@ -145,7 +162,7 @@ pub(super) fn rows(progress: &Progress, page: &Page) -> Vec<String> {
     }
     let room = MOST_ROWS.saturating_sub(rows.len());
     rows.extend(progress.world.sights().filter_map(|s| moving(s, progress)).take(room).map(|text| (Tone::Dim, text)));
-    rows.into_iter().map(|(tone, text)| page.paint(tone, &cut(&text, page.width))).collect()
+    rows.into_iter().map(|(tone, text)| page.paint(tone, &cut(&one_line(&text), page.width))).collect()
 }
 
 fn title(progress: &Progress) -> String {
@@ -173,21 +190,29 @@ fn running(id: &StepId, step: &Step, widest: usize, progress: &Progress) -> (Ton
         _ => (Tone::Plain, progress.waits.get(id).map_or_else(|| "works".to_owned(), |w| w.why.clone())),
     };
     let until = progress.waits.get(id).and_then(|w| w.until).filter(|u| *u > progress.now);
-    let left = until.map_or(String::new(), |u| format!(", {} left", short(u.since(progress.now))));
-    (tone, format!("  {} {}  {doing}{left}", pad(id.as_str(), widest), pad(&took.to_string(), 6)))
+    let left = until.map_or(String::new(), |u| format!("({} left) ", short(u.since(progress.now))));
+    (tone, format!("  {} {} {left}{doing}", pad(id.as_str(), widest), pad(&took.to_string(), 6)))
 }
 
 /// What moves while a run goes on: lag, weights, groups on their way.
 fn moving(sight: &Sight, progress: &Progress) -> Option<String> {
     let name = &sight.target;
     match &sight.seen {
-        Seen::Lag(lag) => Some(format!("  {name}: {}", seen::lag_words(lag, progress.now))),
+        Seen::Lag(lag) => Some(format!("  {}: {}", brief(name), seen::lag_words(lag, progress.now))),
         Seen::Records(_) => Some(format!("  weights {}", seen::words(sight, progress.now))),
         Seen::Group(group) if group.in_service != group.size.desired => {
             let (have, want) = (group.in_service, group.size.desired);
             Some(format!("  {name}: {} {have} of {want} in service", share(have, want)))
         }
         _ => None,
+    }
+}
+
+/// A target in the few words that a row has room for.
+fn brief(target: &Target) -> String {
+    match &target.what {
+        What::Lag(id) => format!("lag of {id} at {}", target.site),
+        _ => target.to_string(),
     }
 }
 

@@ -33,7 +33,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// How a run is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum Face {
     /// Rows and prompts on a terminal.
     Interactive,
     /// A plain line a fact; no prompt ever.
@@ -42,7 +42,7 @@ pub enum Mode {
     Json,
 }
 
-impl Mode {
+impl Face {
     /// What this process can show: a person is asked only where keys and screen are a terminal that
     /// is ours and can move its cursor.
     pub fn detect(json: bool) -> Self {
@@ -58,7 +58,7 @@ impl Mode {
 /// What a screen is made of.
 pub struct Setup {
     /// How it shows.
-    pub mode: Mode,
+    pub face: Face,
     /// Where lines go: standard error for people, standard output for programs. Interactive writes
     /// to the terminal instead.
     pub out: Box<dyn Write + Send>,
@@ -71,7 +71,7 @@ pub struct Screen {
     tell: Sender<Heard>,
     backlog: Arc<AtomicUsize>,
     ended: Receiver<()>,
-    mode: Mode,
+    face: Face,
 }
 
 /// What a screen hears.
@@ -107,32 +107,32 @@ impl Screen {
     /// A terminal that does not take what is written to it must not keep the process from ending.
     const PATIENCE: Duration = Duration::from_secs(2);
 
-    /// Starts a screen. Where the keyboard cannot be taken, [`Screen::mode`] tells that nobody can
+    /// Starts a screen. Where the keyboard cannot be taken, [`Screen::face`] tells that nobody can
     /// be asked here.
     pub fn start(setup: Setup) -> (Self, Requests) {
         let (tell, heard) = channel();
         let (requests, asked) = unbounded_channel();
         let (end, ended) = channel();
         let backlog = Arc::new(AtomicUsize::new(0));
-        let keyboard = if setup.mode == Mode::Interactive { Keyboard::take().ok() } else { None };
-        let mode = if setup.mode == Mode::Interactive && keyboard.is_none() { Mode::Lines } else { setup.mode };
+        let keyboard = if setup.face == Face::Interactive { Keyboard::take().ok() } else { None };
+        let face = if setup.face == Face::Interactive && keyboard.is_none() { Face::Lines } else { setup.face };
         let left = Arc::clone(&backlog);
         std::thread::spawn(move || {
-            perform(Setup { mode, ..setup }, keyboard, &heard, (&requests, &left));
+            perform(Setup { face, ..setup }, keyboard, &heard, (&requests, &left));
             // Nobody may wait any more.
             let _ = end.send(());
         });
-        (Self { tell, backlog, ended, mode }, Requests(asked))
+        (Self { tell, backlog, ended, face }, Requests(asked))
     }
 
     /// How it shows: not always as it was asked to.
-    pub fn mode(&self) -> Mode {
-        self.mode
+    pub fn face(&self) -> Face {
+        self.face
     }
 
     /// Whether the person here can be asked.
     pub fn asks(&self) -> bool {
-        self.mode == Mode::Interactive
+        self.face == Face::Interactive
     }
 
     /// What tells it of runs.
@@ -191,11 +191,11 @@ fn perform(
 ) {
     /// Nothing heard for so long: what was heard last will not be taken back in the same breath.
     const QUIET: Duration = Duration::from_millis(50);
-    let mut story = Story::new(setup.mode, setup.commands);
     let mut stage = match keyboard {
         Some(keyboard) => Stage::terminal(keyboard),
         None => Stage::writer(setup.out),
     };
+    let mut story = Story::new(setup.face, setup.commands, stage.page());
     let hear = |story: &mut Story, one| {
         backlog.fetch_sub(1, Ordering::Relaxed);
         story.hear(one);

@@ -2,6 +2,7 @@
 
 use super::{
     super::Page,
+    ENDLESS,
     ask::{Outcome, ask},
     bars::Bars,
     keyboard::Keyboard,
@@ -49,6 +50,14 @@ impl Stage {
     /// What is no terminal.
     pub(super) fn writer(out: Box<dyn Write + Send>) -> Self {
         Self::Writer(out)
+    }
+
+    /// What lines are to be written for.
+    pub(super) fn page(&self) -> Page {
+        match self {
+            Self::Terminal(terminal) => *terminal.bars.page(),
+            Self::Writer(_) => ENDLESS,
+        }
     }
 
     /// Shows what was heard.

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Commands, Page, Progress, commands::Next, json, show, words},
-    ENDLESS, Heard, Mode,
+    Face, Heard,
     prompt::{Prompt, wanted},
 };
 use crate::event::{Event, EventKind, Notice, Verdict};
@@ -16,7 +16,7 @@ pub(super) struct Story {
     pub(super) lines: Vec<String>,
     /// What lines are written for.
     pub(super) page: Page,
-    mode: Mode,
+    face: Face,
     commands: Option<Commands>,
     /// The prompt that was answered or closed here, while nothing new came of it.
     settled: Option<Prompt>,
@@ -27,13 +27,12 @@ pub(super) struct Story {
 
 impl Story {
     /// Nothing heard yet.
-    pub(super) fn new(mode: Mode, commands: Option<Commands>) -> Self {
-        let page = ENDLESS;
+    pub(super) fn new(face: Face, commands: Option<Commands>, page: Page) -> Self {
         Self {
             progress: Progress::default(),
             lines: vec![],
             page,
-            mode,
+            face,
             commands,
             settled: None,
             untold: false,
@@ -48,9 +47,9 @@ impl Story {
             Heard::Notice(Notice::Step(view)) => self.progress.waits(view),
             Heard::Notice(Notice::Seen(sights)) => self.progress.seen(sights),
             Heard::Notice(Notice::Tick(now)) => self.progress.tick(now),
-            Heard::Notice(Notice::Line(text)) => self.lines.push(match self.mode {
-                Mode::Json => json::line(&text).to_string(),
-                Mode::Interactive | Mode::Lines => text,
+            Heard::Notice(Notice::Line(text)) => self.lines.push(match self.face {
+                Face::Json => json::line(&text).to_string(),
+                Face::Interactive | Face::Lines => text,
             }),
             Heard::Past(events) => events.iter().for_each(|e| self.progress.apply(e)),
             Heard::Close => self.over = true,
@@ -58,10 +57,10 @@ impl Story {
     }
 
     fn event(&mut self, event: &Event) {
-        match self.mode {
-            Mode::Json => self.lines.push(json::event(event, &self.progress).to_string()),
-            Mode::Interactive | Mode::Lines if words::words(&event.kind, &self.progress).quiet => {}
-            Mode::Interactive | Mode::Lines => self.lines.extend(show::lines(event, &self.progress, &self.page)),
+        match self.face {
+            Face::Json => self.lines.push(json::event(event, &self.progress).to_string()),
+            Face::Interactive | Face::Lines if words::words(&event.kind, &self.progress).quiet => {}
+            Face::Interactive | Face::Lines => self.lines.extend(show::lines(event, &self.progress, &self.page)),
         }
         self.progress.apply(event);
         match &event.kind {
@@ -112,14 +111,14 @@ impl Story {
             return;
         }
         let next = self.next();
-        match self.mode {
-            Mode::Json => {
+        match self.face {
+            Face::Json => {
                 let mut object = json::typed("next");
                 object.insert("run".into(), json!(self.progress.run));
                 object.insert("next".into(), json!(next));
                 self.lines.push(serde_json::Value::Object(object).to_string());
             }
-            Mode::Interactive | Mode::Lines => {
+            Face::Interactive | Face::Lines => {
                 self.lines.extend(next.iter().map(|n| format!("  next: {}   ({})", n.command, n.what)));
             }
         }

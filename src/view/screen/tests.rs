@@ -20,9 +20,9 @@ impl Write for Kept {
     }
 }
 
-fn shown(mode: Mode, events: Vec<(u64, EventKind)>) -> String {
+fn shown(face: Face, events: Vec<(u64, EventKind)>) -> String {
     let kept = Kept::default();
-    let (screen, _requests) = Screen::start(Setup { mode, out: Box::new(kept.clone()), commands: None });
+    let (screen, _requests) = Screen::start(Setup { face, out: Box::new(kept.clone()), commands: None });
     let watcher = screen.watcher();
     for event in sample::events(events) {
         watcher.tell(Notice::Event(Box::new(event)));
@@ -43,7 +43,7 @@ fn waiting() -> Vec<(u64, EventKind)> {
 
 #[test]
 fn without_a_terminal_every_fact_is_a_line_and_what_waits_says_what_to_type() {
-    insta::assert_snapshot!(shown(Mode::Lines, waiting()), @r#"
+    insta::assert_snapshot!(shown(Face::Lines, waiting()), @r#"
     03:12:00 +0s     run       planned failover of storefront, ohio (us-east-2) -> oregon (us-west-2), started by ana on bastion, in the sandbox
     03:12:01 +1s     declare   asks: Move storefront from ohio to oregon? [lag: 2s; active site: ohio]; silence until 03:27:00 is a no and ends the run
     03:12:31 +31s    declare   answered yes, by ana
@@ -64,7 +64,7 @@ fn without_a_terminal_every_fact_is_a_line_and_what_waits_says_what_to_type() {
 
 #[test]
 fn programs_get_an_object_a_fact() {
-    let text = shown(Mode::Json, waiting());
+    let text = shown(Face::Json, waiting());
     let objects: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(objects.len(), waiting().len() + 1);
     assert_eq!(objects[0]["event"], "run_started");
@@ -76,7 +76,7 @@ fn programs_get_an_object_a_fact() {
 #[test]
 fn what_happened_before_is_known_and_not_shown_again() {
     let kept = Kept::default();
-    let (screen, _requests) = Screen::start(Setup { mode: Mode::Lines, out: Box::new(kept.clone()), commands: None });
+    let (screen, _requests) = Screen::start(Setup { face: Face::Lines, out: Box::new(kept.clone()), commands: None });
     let all = sample::finished();
     screen.watcher().recall(all[..all.len() - 1].to_vec());
     screen.watcher().tell(Notice::Event(Box::new(all[all.len() - 1].clone())));
@@ -106,7 +106,7 @@ fn a_reader_that_went_away_stops_nothing() {
             Err(std::io::ErrorKind::BrokenPipe.into())
         }
     }
-    let (screen, _requests) = Screen::start(Setup { mode: Mode::Lines, out: Box::new(Closed), commands: None });
+    let (screen, _requests) = Screen::start(Setup { face: Face::Lines, out: Box::new(Closed), commands: None });
     for event in sample::finished() {
         screen.watcher().tell(Notice::Event(Box::new(event)));
     }

@@ -64,11 +64,11 @@ fn clock_holds_and_debts_stand_below_the_lines() {
     03:12:48 +48s    freeze    done
     RTO clock 3m20s of 1h  [=========>              ] 2 of 5 steps
     planned failover ohio -> oregon, run r1kf, sandbox
-      drained 2m31s   orders at oregon to replay 12 MB of ohio's log, 30s left
+      drained 2m31s  (30s left) orders at oregon to replay 12 MB of ohio's log
     held: writes frozen at ohio, 2m48s of 5m33s
     owed: fence ohio
       weights www.example.com A: ohio 100, oregon 0
-      replication lag of orders at oregon: 2s behind, sample 40s old
+      lag of orders at oregon: 2s behind, sample 40s old
     ");
 }
 
@@ -80,11 +80,11 @@ fn sixty_columns_are_enough() {
     03:12:48 +48s    freeze    done
     RTO clock 3m20s of 1h  [====>     ] 2 of 5 steps
     planned failover ohio -> oregon, run r1kf, sandbox
-      drained 2m31s   orders at oregon to replay 12 MB of ohio..
+      drained 2m31s  (30s left) orders at oregon to replay 12 ..
     held: writes frozen at ohio, 2m48s of 5m33s
     owed: fence ohio
       weights www.example.com A: ohio 100, oregon 0
-      replication lag of orders at oregon: 2s behind, sample 4..
+      lag of orders at oregon: 2s behind, sample 40s old
     ");
 }
 
