@@ -346,8 +346,8 @@ impl Bench {
     }
 
     pub(super) fn try_size(&mut self, site: &str, desired: u32) -> Result<Receipt, SendError> {
-        let size = Size { min: desired / 2, desired, max: 16 };
-        self.send(site, Call::Scaling(asg::Call::Update { name: "web".into(), size, shrinks: false }))
+        let wanted = Size { min: desired / 2, desired, max: 16 };
+        self.send(site, Call::Scaling(asg::Call::Update { name: "web".into(), size: wanted, shrinks: false }))
     }
 
     pub(super) fn guard(&mut self, site: &str, group: &str) {
