@@ -5,6 +5,7 @@ use super::{
     calls::No,
     faults::{Fault, Lost},
     script::step_of,
+    see::Reach,
     state::State,
 };
 use crate::{
@@ -74,6 +75,11 @@ impl State {
         }
         if self.throttled_until.is_some_and(|until| self.now < until) {
             return Err(SendError::NotSent { after: Some(Span::secs(2)), why: "Throttling: rate exceeded".into() });
+        }
+        if self.effect_reach(effect) != Reach::Open {
+            // It got lost between leaving and arriving: nothing happened, but who sent it cannot know.
+            let why = format!("{} stopped answering after it was sent", effect.target.region);
+            return Err(SendError::InDoubt { why });
         }
         if self.account.recognises(token, effect) {
             return Ok(Reply::Heard(Receipt::default()));

@@ -3,6 +3,7 @@
 mod accounts;
 mod databases;
 mod door;
+mod histories;
 mod kept;
 mod lag;
 mod outages;
@@ -17,7 +18,6 @@ use super::{
 };
 use crate::{
     clock::{Span, Timestamp},
-    diagnostic::Path,
     driver::{LookError, SendError},
     ids::{Digest, Region, ResourceName, SiteName, StepId},
     model::{DbEngine, DbIdentity, GroupIdentity, Impact, Kind, Objectives, RecordIdentity, Resource, Site, Size},
@@ -114,7 +114,7 @@ fn step(id: &str, action: &str, with: Value, change: impl FnOnce(&mut StepSpec))
         impact: None,
     };
     change(&mut spec);
-    Step { id: id.into(), path: Path::root(), planned: spec.clone(), emergency: spec }
+    Step { id: id.into(), path: Default::default(), planned: spec.clone(), emergency: spec }
 }
 
 /// A warm standby of two sites.
@@ -236,9 +236,14 @@ impl Bench {
     }
 
     pub(super) fn db(&self, site: &str) -> rds::Db {
-        match self.see(site, What::Db("orders".into())) {
-            Seen::Db(db) => db,
-            other => panic!("{other:?}"),
+        self.db_of(site).expect("it is there")
+    }
+
+    /// The same, where it is seen.
+    pub(super) fn db_of(&self, site: &str) -> Option<rds::Db> {
+        match self.look(site, What::Db("orders".into())) {
+            Ok(Seen::Db(db)) => Some(db),
+            _ => None,
         }
     }
 
@@ -304,10 +309,14 @@ impl Bench {
     }
 
     pub(super) fn set(&mut self, site: &str, value: Option<&str>) {
+        self.try_set(site, value).unwrap();
+    }
+
+    pub(super) fn try_set(&mut self, site: &str, value: Option<&str>) -> Result<Receipt, SendError> {
         let freezes = value.is_some();
         let parameter = self.state.dbs[0].engine.freeze_parameter().to_owned();
         let group = format!("orders-{site}");
-        self.rds(site, rds::Call::SetParameter { group, parameter, value: value.map(str::to_owned), freezes }).unwrap();
+        self.rds(site, rds::Call::SetParameter { group, parameter, value: value.map(str::to_owned), freezes })
     }
 
     /// Freezes a site and waits until nobody writes there.
@@ -336,11 +345,24 @@ impl Bench {
         self.send(site, Call::Scaling(call)).unwrap();
     }
 
+    pub(super) fn try_size(&mut self, site: &str, desired: u32) -> Result<Receipt, SendError> {
+        let wanted = Size { min: desired / 2, desired, max: 16 };
+        self.send(site, Call::Scaling(asg::Call::Update { name: "web".into(), size: wanted, shrinks: false }))
+    }
+
     pub(super) fn guard(&mut self, site: &str, group: &str) {
+        self.try_guard_by(site, group).unwrap();
+    }
+
+    pub(super) fn try_guard(&mut self, site: &str) -> Result<Receipt, SendError> {
+        self.try_guard_by(site, &format!("sg-closed-{site}"))
+    }
+
+    fn try_guard_by(&mut self, site: &str, group: &str) -> Result<Receipt, SendError> {
         let resource_id = self.db(site).resource_id;
         let call =
             rds::Call::SetSecurityGroups { identifier: "orders".into(), resource_id, groups: vec![group.into()] };
-        self.rds(site, call).unwrap();
+        self.rds(site, call)
     }
 
     pub(super) fn snapshot(&mut self, site: &str, name: &str) -> Result<Receipt, SendError> {
@@ -357,8 +379,12 @@ impl Bench {
             value: Some("orders".into()),
         };
         self.rds(site, tag).unwrap();
+        self.try_rename(site, to).unwrap();
+    }
+
+    pub(super) fn try_rename(&mut self, site: &str, to: &str) -> Result<Receipt, SendError> {
         let resource_id = self.db(site).resource_id;
-        self.rds(site, rds::Call::Rename { identifier: "orders".into(), resource_id, to: to.into() }).unwrap();
+        self.rds(site, rds::Call::Rename { identifier: "orders".into(), resource_id, to: to.into() })
     }
 
     pub(super) fn replica(&mut self, site: &str, of: &str) -> Result<Receipt, SendError> {

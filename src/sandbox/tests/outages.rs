@@ -101,6 +101,17 @@ fn a_request_is_lost_once_and_nothing_happened() {
 }
 
 #[test]
+fn what_arrives_at_a_site_that_went_dark_meanwhile_did_not_happen_and_nobody_knows() {
+    let mut bench = postgres(6);
+    let db = bench.db("oregon");
+    bench.fault("standby-lost");
+    let call = rds::Call::Promote { identifier: "orders".into(), resource_id: db.resource_id, backup_retention: 7 };
+    assert!(matches!(bench.rds("oregon", call), Err(SendError::InDoubt { .. })));
+    bench.until("back", |b| b.answer("oregon", What::Site).ok);
+    assert!(bench.db("oregon").is_replica() && bench.lived().applied.is_empty());
+}
+
+#[test]
 fn a_throttled_api_takes_nothing_for_a_while() {
     let mut bench = postgres(6);
     bench.fault("throttled");
