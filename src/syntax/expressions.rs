@@ -9,7 +9,7 @@ use super::{
     walk::{Found, describe},
 };
 use crate::{
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, SourceMap},
     model::{Ty, expr},
     runbook::{OBJECTIVES, ParamType},
 };
@@ -50,6 +50,7 @@ pub(super) enum Roots {
 #[derive(Debug)]
 pub(super) struct Expressions<'n> {
     names: &'n Names<'n>,
+    source: &'n SourceMap,
     compiled: HashMap<String, Result<Vec<String>, String>>,
 }
 
@@ -62,8 +63,18 @@ enum Is {
 }
 
 impl<'n> Expressions<'n> {
-    pub(super) fn new(names: &'n Names<'n>) -> Self {
-        Self { names, compiled: HashMap::new() }
+    pub(super) fn new(names: &'n Names<'n>, source: &'n SourceMap) -> Self {
+        Self { names, source, compiled: HashMap::new() }
+    }
+
+    /// A problem of a part of a text, which is underlined where it stands in the file as it is meant.
+    fn at(&self, code: &'static str, found: &Found<'_>, part: &str, message: String) -> Diagnostic {
+        let mut problem = Diagnostic::error(code, &found.node.path, message);
+        let whole = self.source.bytes(&problem.labels[0]);
+        if let Some(at) = self.source.text.get(whole.clone()).and_then(|text| text.find(part)) {
+            problem.labels[0].bytes = Some(whole.start + at..whole.start + at + part.len());
+        }
+        problem
     }
 
     /// Judges every expression of a text, or the text as one where it is a `when`.
@@ -72,16 +83,17 @@ impl<'n> Expressions<'n> {
             return problems.cut();
         }
         let text = found.node.text().unwrap_or_default();
-        let at = |code, message: String| Diagnostic::error(code, &found.node.path, message);
         if matches!(found.ty, Ty::Expr) {
             if text.contains("${") {
-                let problem = at("LB0307", format!("{} is an expression already", quoted(text)));
+                let problem = self.at("LB0307", found, text, format!("{} is an expression already", quoted(text)));
                 return problems.add(problem.help("write it without `${` and `}`"));
             }
             return self.source(text, found, Scope { roots: Roots::Decisions, ..scope }, problems);
         }
         match expr::split(text) {
-            Err(why) => problems.add(at("LB0307", why.to_string()).help("`$${` stands for a literal `${`")),
+            Err(why) => problems.add(
+                self.at("LB0307", found, &text[why.at..], why.to_string()).help("`$${` stands for a literal `${`"),
+            ),
             Ok(parts) => {
                 for part in &parts {
                     if let expr::Part::Expr(source, _) = part {
@@ -96,9 +108,13 @@ impl<'n> Expressions<'n> {
     }
 
     fn source(&mut self, source: &str, found: &Found<'_>, scope: Scope<'_>, problems: &mut Problems) {
-        let at = |code, message: String| Diagnostic::error(code, &found.node.path, message);
         if source.len() > LONGEST {
-            return problems.add(at("LB0307", format!("this expression is longer than {LONGEST} bytes")));
+            return problems.add(self.at(
+                "LB0307",
+                found,
+                source,
+                format!("this expression is longer than {LONGEST} bytes"),
+            ));
         }
         if !self.compiled.contains_key(source) {
             if self.compiled.len() >= MOST {
@@ -111,21 +127,27 @@ impl<'n> Expressions<'n> {
             self.compiled.insert(source.to_owned(), expr::names(source));
         }
         if let Some(foreign) = lexical::foreign(source) {
-            return problems.add(Self::not_ours(&foreign, found));
+            return problems.add(self.not_ours(&foreign, source, found));
         }
         match self.compiled[source].clone() {
-            Err(why) => problems.add(at("LB0307", format!("{} is not an expression: {why}", quoted(source)))),
+            Err(why) => problems.add(self.at(
+                "LB0307",
+                found,
+                source,
+                format!("{} is not an expression: {why}", quoted(source)),
+            )),
             Ok(names) => {
                 for name in names {
                     if let Err(problem) = self.name(&name, source, scope) {
-                        problems.add(at(problem.0, problem.1).help(problem.2));
+                        let (code, message, help) = problem;
+                        problems.add(self.at(code, found, &name, message).help(help));
                     }
                 }
             }
         }
     }
 
-    fn not_ours(foreign: &Foreign<'_>, found: &Found<'_>) -> Diagnostic {
+    fn not_ours(&self, foreign: &Foreign<'_>, source: &str, found: &Found<'_>) -> Diagnostic {
         let (what, help) = match foreign {
             Foreign::Filter(name) => (format!("there is no filter {}", quoted(name)), choices(name, lexical::FILTERS)),
             Foreign::Test(name) => (format!("there is no test {}", quoted(name)), choices(name, lexical::TESTS)),
@@ -135,7 +157,11 @@ impl<'n> Expressions<'n> {
             ),
             Foreign::Slice => ("slices are not part of expressions".into(), "read one item: `list[0]`".into()),
         };
-        Diagnostic::error("LB0310", &found.node.path, what).help(help)
+        let part = match foreign {
+            Foreign::Filter(name) | Foreign::Test(name) | Foreign::Call(name) if source.contains(name) => name,
+            Foreign::Filter(_) | Foreign::Test(_) | Foreign::Call(_) | Foreign::Slice => source,
+        };
+        self.at("LB0310", found, part, what).help(help)
     }
 
     /// Code, message and help, where a name leads nowhere.
@@ -301,7 +327,7 @@ impl<'n> Expressions<'n> {
         };
         if !fits {
             let message = format!("{} is {}, where {} is wanted", quoted(source), in_words(&is), describe(found.ty));
-            problems.add(Diagnostic::error("LB0309", &found.node.path, message));
+            problems.add(self.at("LB0309", found, source, message));
         }
     }
 

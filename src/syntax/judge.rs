@@ -14,16 +14,16 @@ use super::{
 };
 use crate::{
     action,
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, SourceMap},
     model::{KindName, Mode},
     runbook::{KINDS, STEP, kind_row},
 };
 use std::collections::BTreeMap;
 
 /// Judges everything that has or uses a name; gives the files that the runbook names.
-pub(super) fn judge(root: &Node, names: &Names<'_>, problems: &mut Problems) -> Named {
+pub(super) fn judge(root: &Node, names: &Names<'_>, source: &SourceMap, problems: &mut Problems) -> Named {
     let mut files = Named::new();
-    let mut expressions = Expressions::new(names);
+    let mut expressions = Expressions::new(names, source);
     head(root, names, problems);
     for (name, node) in root.get("parameters").into_iter().flat_map(Node::meant) {
         parameters::check(name, node, problems);

@@ -46,6 +46,9 @@ const LONGEST: u64 = 1 << 20;
 /// The YAML scanner looks ahead to the end of a line and keeps all it sees.
 const LONGEST_LINE: usize = 256 << 10;
 
+/// A text with a longer line is not shown.
+const WIDEST: usize = 10_000;
+
 /// What a file says, and what is wrong with it.
 #[derive(Debug)]
 pub struct Loaded {
@@ -77,12 +80,21 @@ pub fn parse(file_name: &str, bytes: &[u8], folder: Option<&Path>) -> Loaded {
     let mut problems = Problems::default();
     let mut source = SourceMap { file: file_name.to_owned(), ..SourceMap::default() };
     let root = text(bytes, &mut source, &mut problems).and_then(|()| reader::read(&mut source, &mut problems));
-    let runbook = root.and_then(|root| understand(&root, bytes, folder, &mut problems));
+    let runbook = root.and_then(|root| understand(&root, &source, folder, &mut problems));
     let mut diagnostics = problems.into_all();
     // In the order of the file; what is about all of it comes last.
     diagnostics
         .sort_by_key(|d| d.labels.first().map(|l| (l.path.0.is_empty() && l.bytes.is_none(), source.bytes(l).start)));
+    if source.text.lines().any(|line| line.len() > WIDEST) {
+        hide(&mut source, &mut diagnostics);
+    }
     Loaded { runbook, source, diagnostics }
+}
+
+/// A generated or damaged text must not flood the terminal: its problems are told without it.
+fn hide(source: &mut SourceMap, diagnostics: &mut [Diagnostic]) {
+    *source = SourceMap { file: std::mem::take(&mut source.file), ..SourceMap::default() };
+    diagnostics.iter_mut().flat_map(|d| &mut d.labels).for_each(|label| label.bytes = None);
 }
 
 /// Puts the text into the source; what is too long or no text is a problem.
@@ -121,7 +133,7 @@ fn text(bytes: &[u8], source: &mut SourceMap, problems: &mut Problems) -> Option
     }
 }
 
-fn understand(root: &Node, bytes: &[u8], folder: Option<&Path>, problems: &mut Problems) -> Option<Runbook> {
+fn understand(root: &Node, source: &SourceMap, folder: Option<&Path>, problems: &mut Problems) -> Option<Runbook> {
     if !root.is_map() {
         let message = format!("a runbook is a mapping, not {}", root.what());
         problems.add(Diagnostic::error("LB0108", &root.path, message).help("it begins with `version: 1`"));
@@ -129,8 +141,8 @@ fn understand(root: &Node, bytes: &[u8], folder: Option<&Path>, problems: &mut P
     }
     walk::Walk::new(problems).shape(&RUNBOOK, root);
     let names = Names::of(root);
-    let files = judge::judge(root, &names, problems);
-    let digest = files::digest(bytes, &files, folder, problems);
+    let files = judge::judge(root, &names, source, problems);
+    let digest = files::digest(source.text.as_bytes(), &files, folder, problems);
     if problems.misshapen() {
         return None;
     }

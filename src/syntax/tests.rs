@@ -239,3 +239,79 @@ fn names_that_lead_nowhere_leave_a_runbook_for_further_checks() {
     assert!(loaded.runbook.is_some());
     assert!(load_text(whole("strategy: nope")).runbook.is_none());
 }
+
+#[test]
+fn reserved_words_are_answered_wherever_they_are_reserved() {
+    let found = load_text(whole(
+        "guards: []\nfailover: [{ id: tell, for_each: x, guards: [], action: notify, with: { message: a }, confirm: { message: b, approvers: [c] }, x_mine: 1 }]",
+    ));
+    assert_eq!(codes(&found), ["LB0209"; 4]);
+}
+
+#[test]
+fn expressions_are_checked_where_they_stand() {
+    let message = |text: &str| {
+        let step = format!("{{ id: tell, action: notify, with: {{ message: \"{text}\" }} }}");
+        load_text(whole(&format!("failover: [{{ id: lag, action: measure-lag, resource: orders }}, {step}]")))
+    };
+    for good in [
+        "${from.name} ${at.orders.parameter_group} ${standby.region} ${run.id} $${not.one}",
+        "${steps.lag.loss | default('unknown')}",
+        "${at.account | default('ours')}",
+        "${at.orders.quarantine_security_groups[0]}",
+        "${'}' if mode == 'planned' else direction}",
+    ] {
+        assert_eq!(message(good).diagnostics, [], "{good}");
+    }
+    for (bad, code) in [
+        ("${fro.name}", "LB0306"),
+        ("${from}", "LB0308"),
+        ("${from.orders}", "LB0308"),
+        ("${from.orders.identifer}", "LB0306"),
+        ("${from.account}", "LB0306"),
+        ("${at.orders.kms_key}", "LB0306"),
+        ("${objectives.write_outage}", "LB0306"),
+        ("${steps['lag'].loss}", "LB0308"),
+        ("${steps.lag}", "LB0308"),
+        ("${mode.x}", "LB0306"),
+        ("${run.idd}", "LB0306"),
+        ("${steps.tell.x}", "LB0312"),
+        ("${1 +}", "LB0307"),
+        ("${", "LB0307"),
+    ] {
+        assert_eq!(codes(&message(bad)), [code], "{bad}");
+    }
+}
+
+#[test]
+fn the_part_of_an_expression_that_is_wrong_is_underlined() {
+    let text = whole(
+        "failover: [{ id: tell, action: notify, with: { message: \"to ${to.name | uper} after ${parameters.btch}\" } }]",
+    );
+    assert_eq!(underlined(&text), [("LB0310", "uper".to_owned()), ("LB0306", "parameters.btch".to_owned())]);
+}
+
+#[test]
+fn a_text_that_no_terminal_can_show_is_not_shown() {
+    let loaded = load_text("[".repeat(100_000));
+    assert_eq!((codes(&loaded), loaded.source.text.len()), (vec!["LB0104"], 0));
+    assert_eq!(loaded.source.bytes(&loaded.diagnostics[0].labels[0]), 0..0);
+}
+
+#[test]
+fn no_damage_to_a_runbook_is_more_than_a_problem() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks");
+    let text = fs::read_to_string(folder.join("warm-standby.yaml")).unwrap();
+    let lines: Vec<_> = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+    for (i, line) in lines.iter().enumerate() {
+        let middle = line.len() / 2;
+        for damaged in
+            ["", &line[..middle], &line.replace(": ", ": x"), &line.replace(", ", ", ["), &line.replace("${", "${ (")]
+        {
+            let mut all = lines.clone();
+            all[i] = damaged;
+            let loaded = parse("test.yaml", all.join("\n").as_bytes(), Some(&folder));
+            assert!(loaded.runbook.is_some() || !loaded.diagnostics.is_empty(), "{damaged}");
+        }
+    }
+}
