@@ -6,7 +6,6 @@ use lifeboat::{
     clock::{Clock, Timestamp},
     driver::{Act, Look, LookError, SendError},
     model::{DbEngine, Size},
-    plan::Plan,
     world::{
         Effect, Receipt, Seen, Sight, Target, What, World,
         dns::{ChangeStatus, RecordSet, Records},
@@ -172,9 +171,4 @@ impl Act for Cloud {
         }
         Ok(Receipt { id: Some("C1".into()), output: serde_json::Value::Null })
     }
-}
-
-/// Everything a plan's steps look at, for asserting on the end of a run.
-pub fn all_of(plan: &Plan) -> Vec<Target> {
-    plan.observed.iter().map(|s| s.target.clone()).collect()
 }
