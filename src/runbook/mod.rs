@@ -1,10 +1,12 @@
 //! What a runbook file says, with every word understood and nothing resolved: expressions stand in
 //! it as they were written. `syntax` makes it, `check` judges it, `plan` turns it into a plan.
 
+mod kinds;
 mod shapes;
 mod step;
 
-pub use shapes::{HOLD, KINDS, KindRow, OBJECTIVES, OVERRIDE, RESERVED, RUNBOOK, STEP, kind_row, reserved};
+pub use kinds::{KINDS, KindRow, kind_row};
+pub use shapes::{HOLD, OBJECTIVES, OVERRIDE, RESERVED, RUNBOOK, STEP, reserved};
 pub use step::{
     Confirm, FailurePolicy, HoldEnd, HoldSpec, Milestone, OnTimeout, Only, Retry, RunWord, Simulate, Spec, Step,
     Unattended, UndoSpec,
