@@ -76,6 +76,10 @@ impl Graph {
         };
         above.chain(named.iter().copied())
     }
+    /// What a step waits for, in as few steps as mean the same.
+    pub fn waits_for(&self, step: usize) -> &[usize] {
+        &self.edges[step]
+    }
     /// All steps, each after everything it needs; otherwise as in the file.
     pub fn order(&self) -> &[usize] {
         &self.order

@@ -106,8 +106,11 @@ pub(super) async fn go_on(
     let past = store.read(run, Seq(1)).await?;
     let head = past.last().map_or(Seq(0), |e| e.seq);
     let file = typed(plan);
-    let (deps, doors, screen) =
-        open(common, consent, world, Journal::new(store.clone(), world.boot.clone(), fence, run.clone(), head),
+    let (deps, doors, screen) = open(
+        common,
+        consent,
+        world,
+        Journal::new(store.clone(), world.boot.clone(), fence, run.clone(), head),
         (&file, past),
     )?;
     let result = engine::resume(deps, doors, policy(common, consent)?).await;
@@ -133,7 +136,8 @@ fn open(
         Output::Human if interactive(common, consent) => Face::detect(false),
         Output::Human => Face::Lines,
     };
-    let out: Box<dyn std::io::Write + Send> = if face == Face::Json { Box::new(std::io::stdout()) } else { Box::new(std::io::stderr()) };
+    let out: Box<dyn std::io::Write + Send> =
+        if face == Face::Json { Box::new(std::io::stdout()) } else { Box::new(std::io::stderr()) };
     let (screen, asked) = Screen::start(Setup { face, out, commands: Some(commands(common, file)) });
     let watcher = screen.watcher();
     watcher.recall(past);

@@ -1,15 +1,14 @@
 //! The first stage: a runbook and what a command asked for become a plan without predictions.
 
 use super::{
-    order::{Place, order},
     scope::Roots,
     types::{Hold, Plan, PlanStep, PlannedConfirm, Prediction, ProbeSpec, Section, StepDraft, Undo},
 };
 use crate::{
     action::{DefaultAt, row},
-    check::Checked,
+    check::{Checked, graph::Graph},
     clock::{Span, Timestamp},
-    ids::{ProbeName, RunId, SiteName},
+    ids::{ProbeName, RunId, SiteName, StepId},
     model::{
         Direction, FromTo, Impact, Mode, Place as At,
         expr::{self, Scope},
@@ -147,18 +146,17 @@ fn list(
     roots: &Roots<'_>,
     wrong: &mut Vec<String>,
 ) -> Vec<PlanStep> {
-    let places = match order(steps, roots.mode) {
-        Ok(places) => places,
-        Err(step) => {
-            wrong.push(format!("step {step} waits for itself"));
-            return vec![];
-        }
+    let Ok(graph) = Graph::of(steps, roots.direction, roots.mode) else {
+        wrong.push("steps wait for each other".into());
+        return vec![];
     };
+    let waves = graph.waves();
     let mut out = vec![];
-    for place in places {
-        match resolve(runbook, &steps[place.index], &place, section, roots) {
+    for &i in graph.order() {
+        let needs = graph.waits_for(i).iter().map(|n| steps[*n].id.clone()).collect();
+        match resolve(runbook, &steps[i], (section, needs, waves[i]), roots) {
             Ok(step) => out.push(step),
-            Err(why) => wrong.push(format!("step {}: {why}", steps[place.index].id)),
+            Err(why) => wrong.push(format!("step {}: {why}", steps[i].id)),
         }
     }
     out
@@ -167,8 +165,7 @@ fn list(
 fn resolve(
     runbook: &Runbook,
     step: &Step,
-    place: &Place,
-    section: Section,
+    (section, needs, wave): (Section, Vec<StepId>, u32),
     roots: &Roots<'_>,
 ) -> Result<PlanStep, String> {
     let spec = step.spec(roots.mode);
@@ -211,11 +208,11 @@ fn resolve(
         id: step.id.clone(),
         name: spec.name.clone(),
         section,
-        wave: place.wave,
+        wave,
         draft,
         resources: spec.resources.clone(),
         at,
-        needs: place.needs.clone(),
+        needs,
         run: spec.run,
         left_out: spec.only.is_some_and(|only| only.leaves_out(roots.direction)),
         when: spec.when.clone().map(|when| known_when(&when, &scope)),

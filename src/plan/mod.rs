@@ -8,7 +8,6 @@
 //! look at and has no sight of, it names, so that the caller looks and predicts again.
 
 mod draft;
-mod order;
 mod paths;
 mod predict;
 mod scope;
