@@ -193,7 +193,7 @@ async fn close(
     let (ended, state) = result?;
     let events = store.read(run, Seq(1)).await?;
     report(common, &events, file)?;
-    let doubt = state.steps.values().any(|s| s.has_open_effect());
+    let doubt = state.steps.values().any(engine::StepRun::has_open_effect);
     Ok(of_ended(&ended, doubt))
 }
 

@@ -157,12 +157,12 @@ fn environment(common: &Common) -> Result<(), Failure> {
 pub(super) fn store(common: &Common, write: bool) -> Result<Arc<dyn Store>, Failure> {
     let home = home(common)?;
     let open = if write { SqliteStore::open } else { SqliteStore::open_to_read };
-    let store = open(&home, realm(common), Clocks::machine()).map_err(opening)?;
+    let store = open(&home, realm(common), Clocks::machine()).map_err(|e| opening(&e))?;
     Ok(Arc::new(store))
 }
 
-fn opening(error: OpenError) -> Failure {
-    let code = match &error {
+fn opening(error: &OpenError) -> Failure {
+    let code = match error {
         OpenError::Newer { .. } => super::exit::code::JOURNAL,
         OpenError::Home { .. } | OpenError::Network { .. } | OpenError::NotOurs { .. } | OpenError::File { .. } => {
             super::exit::code::ENVIRONMENT

@@ -28,6 +28,8 @@ mod poller;
 mod state;
 mod step_run;
 mod steps;
+#[cfg(test)]
+mod tests;
 mod undo;
 mod wanted;
 
