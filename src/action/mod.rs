@@ -22,6 +22,8 @@ mod scale;
 pub mod shift_traffic;
 mod site_answers;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod unfreeze_writes;
 mod verify_dns;
 mod verify_http;

@@ -163,7 +163,7 @@ fn database(resource: crate::ids::ResourceName, role: &DbRole) -> ResourceStatus
             let lag = lag.map(|(lag, age)| format!("{lag} behind, sample {age} old"));
             let of = of.as_ref().map_or("a site that is not in the runbook".to_owned(), ToString::to_string);
             ResourceStatus {
-                words: format!("replica of {of}, {status}, {}", lag.clone().unwrap_or_else(|| "lag unknown".into())),
+                words: format!("replica of {of}, {status}{}", if lag.is_none() { ", lag unknown" } else { "" }),
                 role: Some("replica".into()),
                 alarming: lag.is_none(),
                 lag,

@@ -4,7 +4,7 @@ use super::{
     control,
     decide::{Cx, Live, decide},
     poller::{Poller, glance},
-    state::{Mismatch, RunState},
+    state::{Mismatch, Phase, RunState},
     step_run::{EffectStatus, StepState},
     steps,
     wanted::wanted,
@@ -279,10 +279,11 @@ impl Dispatcher {
             .then_some(Ended::Waiting(why))
     }
 
-    /// What is held closed is opened again in time, even if nobody comes back.
+    /// What is held closed is opened again in time, even if nobody comes back: rule D4 needs a
+    /// process. An undo that failed has called for people already.
     fn guards_a_hold(&self) -> bool {
         let undo = |id: &StepId| self.state.plan.step(id).and_then(|s| s.hold).is_some_and(|h| h.then == HoldEnd::Undo);
-        !self.state.past_return() && self.state.holds.keys().any(undo)
+        self.state.phase == Phase::Forward && !self.state.past_return() && self.state.holds.keys().any(undo)
     }
 
     /// Begins what is wanted and not under way.

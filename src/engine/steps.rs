@@ -311,6 +311,11 @@ fn guard(cx: &Cx<'_>, step: &PlanStep, verdict: writers::Writers, turn: &mut Tur
     };
     match verdict {
         writers::Writers::Holds => true,
+        // Taking back before the point of no return opens what was the only writer: the other site was
+        // seen to follow, and nothing made it a writer since. It may be dark now, which is why we undo.
+        writers::Writers::Unknown(_) if matches!(cx.state.phase, Phase::Undoing { .. }) && !cx.state.past_return() => {
+            true
+        }
         // Answered once for the run, by the consent to the promotion.
         writers::Writers::Unknown(why) if emergency => {
             owe(format!("it could not be seen whether {from} takes writes: {why}"));

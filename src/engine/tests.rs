@@ -466,3 +466,32 @@ fn an_open_intent_is_in_doubt_for_the_process_that_resumes() {
         "nobody is here to say whether it happened"
     );
 }
+
+#[test]
+fn what_was_frozen_is_opened_again_although_the_standby_died() {
+    let steps = "failover:
+  - { id: freeze, action: freeze-writes, resource: db, at: from, hold: { max: 5m, then: undo }, undo: unfreeze-writes }
+  - { id: ask, action: confirm, with: { message: Go? } }";
+    let mut run = Run::planned(steps);
+    run.live.interactive = true;
+    run.turn();
+    let group = |frozen: bool| {
+        let on =
+            |key: &str, value: &str| if frozen { [(key.to_owned(), value.to_owned())].into() } else { BTreeMap::new() };
+        let tags = on(crate::world::rds::TAG_FROZEN, crate::world::rds::UNSET);
+        Seen::Parameters(Parameters { name: "pg".into(), values: on("default_transaction_read_only", "1"), tags })
+    };
+    let look = |run: &mut Run, frozen| {
+        run.see("ohio", What::Db("db".into()), db(None));
+        run.see("ohio", What::Parameters("pg".into()), group(frozen));
+        run.see("ohio", What::Retired("db".into()), Seen::Dbs(vec![]));
+        for what in [What::Db("db".into()), What::Parameters("pg".into())] {
+            run.see("oregon", what, Seen::Unknown { why: "no answer".into() });
+        }
+    };
+    look(&mut run, true);
+    run.turn();
+    assert!(run.state.holds.contains_key("freeze"), "closed already, so held all the same");
+    let facts = run.control(Control::Undo);
+    assert!(facts.contains(&"effect_intended freeze".to_owned()), "{facts:?}");
+}

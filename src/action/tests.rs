@@ -1,0 +1,497 @@
+//! What each action still has to do, by what is seen. Facts of the provider's behaviour are in the
+//! names: they are the traps that these functions exist for.
+
+use super::{Action, Inputs, Next, PastEffect, Question, StepCx, StepPast, lower, writers};
+use crate::{
+    clock::{Span, Timestamp},
+    ids::{ProbeName, Region, ResourceName, RunId, SiteName, StepId},
+    model::{
+        DbEngine, DbIdentity, Direction, FromTo, GroupIdentity, Impact, Kind, Mode, RecordIdentity, Resource, Site,
+        Size,
+    },
+    world::{
+        Effect, Receipt, Seen, Sight, Target, What, World, asg,
+        dns::{ChangeStatus, RecordSet, Records},
+        rds::{
+            ApplyStatus, Db, Lag, LagSample, Parameters, Position, Settings, Source, Status, TAG_FROZEN,
+            TAG_RETIRED_FROM, TAG_SECURITY_GROUPS,
+        },
+    },
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const NOW: Timestamp = Timestamp(10_000_000);
+
+fn site(name: &str) -> Site {
+    Site {
+        name: name.into(),
+        region: Region::new(name),
+        account: None,
+        role_arn: None,
+        external_id: None,
+        profile: None,
+        endpoint_url: None,
+    }
+}
+
+fn resources() -> BTreeMap<ResourceName, Resource> {
+    let at = |make: &dyn Fn(&str) -> Value| json!({ "ohio": make("ohio"), "oregon": make("oregon") });
+    let dbs: BTreeMap<SiteName, DbIdentity> = serde_json::from_value(at(&|s| json!({ "identifier": "db", "parameter_group": format!("pg-{s}"), "quarantine_security_groups": ["sg-q"] }))).unwrap();
+    let groups: BTreeMap<SiteName, GroupIdentity> = serde_json::from_value(at(&|_| json!({ "name": "web" }))).unwrap();
+    let records: BTreeMap<SiteName, RecordIdentity> =
+        serde_json::from_value(at(&|s| json!({ "set_identifier": s }))).unwrap();
+    let sizes = [("serving", 4, 8), ("resting", 1, 2)]
+        .map(|(name, min, desired)| (name.to_owned(), Size { min, desired, max: 16 }));
+    let kinds = [
+        ("db", Kind::RdsInstance { engine: Some(DbEngine::Postgres), sites: dbs, connection: None }),
+        ("web", Kind::AutoscalingGroup { sizes: sizes.into(), sites: groups }),
+        (
+            "www",
+            Kind::WeightedRecord {
+                zone: "Z1".into(),
+                records: vec!["www".into()],
+                record_type: "A".into(),
+                sites: records,
+            },
+        ),
+    ];
+    kinds.map(|(name, kind)| (name.into(), Resource { name: name.into(), kind })).into()
+}
+
+/// A step that is asked what is left to do.
+struct Bench {
+    world: World,
+    past: StepPast,
+    mode: Mode,
+    direction: Direction,
+    at: &'static str,
+}
+
+impl Bench {
+    fn at(at: &'static str) -> Self {
+        let past = StepPast { started: NOW - Span::mins(1), ..StepPast::default() };
+        Self { world: World::default(), past, mode: Mode::Planned, direction: Direction::Failover, at }
+    }
+    fn see(mut self, site_name: &str, what: What, seen: Seen) -> Self {
+        let target =
+            if site_name == Target::GLOBAL { Target::global(what) } else { Target::at(&site(site_name), what) };
+        self.world.put(Sight { target, at: NOW, seen });
+        self
+    }
+    fn sent(mut self, effect: &Effect, receipt: Option<Receipt>) -> Self {
+        self.past.sent.push(PastEffect { effect: effect.clone(), at: NOW, receipt });
+        self
+    }
+    fn cx<T>(&self, resource: &str, with: impl FnOnce(&StepCx<'_>) -> T) -> T {
+        let (resources, probes) = (resources(), BTreeMap::new());
+        let sites = FromTo { from: site("ohio"), to: site("oregon") };
+        let at = site(self.at);
+        let cx = StepCx {
+            run: &RunId::new("r1"),
+            step: &StepId::new("step"),
+            sites: &sites,
+            at: &at,
+            items: vec![&resources[resource]],
+            resources: &resources,
+            probes: &probes,
+            mode: self.mode,
+            direction: self.direction,
+            past: &self.past,
+            now: NOW,
+            incident: NOW - Span::mins(2),
+        };
+        with(&cx)
+    }
+    fn next(&self, action: &str, resource: &str, with: Value) -> Next {
+        let action = action_of(action, with);
+        self.cx(resource, |cx| {
+            let missing: Vec<_> =
+                action.behave().targets(cx).into_iter().filter(|t| self.world.sight(t).is_none()).collect();
+            assert!(missing.is_empty(), "the test shows nothing of {missing:?}");
+            action.behave().next(cx, &self.world)
+        })
+    }
+}
+
+fn action_of(name: &str, with: Value) -> Action {
+    lower(name, with.as_object().unwrap()).unwrap()
+}
+
+fn db(status: Status, source: Option<&str>) -> Db {
+    Db {
+        identifier: "db".into(),
+        resource_id: "db-1".into(),
+        engine: DbEngine::Postgres,
+        status,
+        source: source.map(|s| Source { site: Some(s.into()), identifier: "db".into() }),
+        replication_normal: true,
+        parameter_group: "pg-oregon".into(),
+        parameters: ApplyStatus::InSync,
+        security_groups: vec!["sg-app".into()],
+        backup_retention: 7,
+        kms_key: None,
+        settings: Settings::default(),
+        endpoint: None,
+        tags: BTreeMap::new(),
+    }
+}
+
+fn group(site: &str, frozen: bool, tag: Option<&str>) -> Seen {
+    let values =
+        if frozen { [("default_transaction_read_only".to_owned(), "1".to_owned())].into() } else { BTreeMap::new() };
+    let tags = tag.map(|v| (TAG_FROZEN.to_owned(), v.to_owned())).into_iter().collect();
+    Seen::Parameters(Parameters { name: format!("pg-{site}"), values, tags })
+}
+
+fn call(next: &Next) -> String {
+    match next {
+        Next::Send { effect, change } => format!("{} {}", effect.call().operation, change.after),
+        Next::Done { .. } => "done".into(),
+        Next::Wait { why, .. } => format!("wait: {why}"),
+        Next::Ask { question, .. } => format!("ask: {question:?}"),
+        Next::Stuck { why, .. } => format!("stuck: {why}"),
+    }
+}
+
+fn promote(replica: Db, frozen: bool) -> String {
+    let bench = Bench::at("oregon").see("oregon", What::Db("db".into()), Seen::Db(replica)).see(
+        "oregon",
+        What::Parameters("pg-oregon".into()),
+        group("oregon", frozen, None),
+    );
+    call(&bench.next("promote-replica", "db", json!({})))
+}
+
+#[test]
+fn a_promotion_is_refused_early_where_the_provider_would_refuse_it() {
+    assert_eq!(
+        promote(db(Status::Available, Some("ohio")), false),
+        "PromoteReadReplica replica -> writer, backups kept 7 d"
+    );
+    assert_eq!(
+        promote(db(Status::BackingUp, Some("ohio")), false),
+        "wait: db is backing up, which refuses a promotion"
+    );
+    assert!(
+        promote(db(Status::Available, Some("ohio")), true)
+            .starts_with("stuck: parameter group pg-oregon at oregon is frozen")
+    );
+    let reboot = Db { parameters: ApplyStatus::PendingReboot, ..db(Status::Available, Some("ohio")) };
+    assert!(promote(reboot, false).starts_with("stuck"));
+    assert!(promote(db(Status::Other("failed".into()), Some("ohio")), false).starts_with("stuck"));
+}
+
+#[test]
+fn the_first_available_after_a_promotion_is_not_its_end() {
+    let early = Bench::at("oregon")
+        .see("oregon", What::Db("db".into()), Seen::Db(db(Status::Available, Some("ohio"))))
+        .see("oregon", What::Parameters("pg-oregon".into()), group("oregon", false, None));
+    let Next::Send { effect, .. } = early.next("promote-replica", "db", json!({})) else { panic!("a promotion") };
+    let after = early.sent(&effect, Some(Receipt::default()));
+    assert_eq!(call(&after.next("promote-replica", "db", json!({}))), "wait: db is available, still a replica");
+    let unsettled = Db { replication_normal: false, ..db(Status::Available, None) };
+    assert!(promote(unsettled, false).starts_with("wait"));
+    assert_eq!(promote(db(Status::BackingUp, None), false), "done");
+}
+
+#[test]
+fn a_freeze_keeps_the_value_before_it_and_an_unfreeze_restores_it() {
+    let freeze = |frozen, tag: Option<&str>| {
+        let here = Db { parameter_group: "pg-ohio".into(), ..db(Status::Available, None) };
+        let bench = Bench::at("ohio")
+            .see("ohio", What::Db("db".into()), Seen::Db(here))
+            .see("ohio", What::Parameters("pg-ohio".into()), group("ohio", frozen, tag))
+            .see("ohio", What::Retired("db".into()), Seen::Dbs(vec![]));
+        bench
+    };
+    assert_eq!(
+        call(&freeze(false, None).next("freeze-writes", "db", json!({}))),
+        "AddTagsToResource tag lifeboat:frozen-from -> unset"
+    );
+    assert_eq!(
+        call(&freeze(false, Some("unset")).next("freeze-writes", "db", json!({}))),
+        "ModifyDBParameterGroup default_transaction_read_only -> 1"
+    );
+    assert_eq!(call(&freeze(true, Some("unset")).next("freeze-writes", "db", json!({}))), "done");
+    assert_eq!(
+        call(&freeze(true, Some("0")).next("unfreeze-writes", "db", json!({}))),
+        "ModifyDBParameterGroup default_transaction_read_only -> 0"
+    );
+    assert_eq!(
+        call(&freeze(true, Some("unset")).next("unfreeze-writes", "db", json!({}))),
+        "ResetDBParameterGroup default_transaction_read_only -> engine default"
+    );
+    assert_eq!(
+        call(&freeze(false, Some("0")).next("unfreeze-writes", "db", json!({}))),
+        "RemoveTagsFromResource tag lifeboat:frozen-from -> none"
+    );
+    assert_eq!(call(&freeze(false, None).next("unfreeze-writes", "db", json!({}))), "done");
+}
+
+fn lag_of(samples: &[(u64, Option<f64>)]) -> Seen {
+    let sample = |(ago, seconds): &(u64, Option<f64>)| LagSample { at: NOW - Span::secs(*ago), seconds: *seconds };
+    Seen::Lag(Lag { samples: samples.iter().map(sample).collect() })
+}
+
+#[test]
+fn minus_one_is_not_zero_lag_and_the_age_of_a_sample_counts_as_loss() {
+    let measure = |mode, samples: &[(u64, Option<f64>)]| {
+        let mut bench = Bench::at("oregon")
+            .see("oregon", What::Db("db".into()), Seen::Db(db(Status::Available, Some("ohio"))))
+            .see("oregon", What::Lag("db".into()), lag_of(samples));
+        bench.mode = mode;
+        bench.next(
+            "measure-lag",
+            "db",
+            json!({ "limit": "1m", "over_limit": if mode == Mode::Emergency { "ask" } else { "refuse" } }),
+        )
+    };
+    assert_eq!(call(&measure(Mode::Planned, &[(90, Some(2.0)), (30, None)])), "done");
+    assert!(call(&measure(Mode::Planned, &[(30, None)])).starts_with("stuck: db is unknown behind"));
+    // The incident was two minutes ago: the sample half a minute old says nothing about it.
+    let Next::Ask { question: Question::DataLoss, loss, .. } =
+        measure(Mode::Emergency, &[(190, Some(3.0)), (30, Some(0.0))])
+    else {
+        panic!("a question")
+    };
+    assert_eq!(loss, Some(Span::secs(73)));
+    let Next::Ask { loss: None, .. } = measure(Mode::Emergency, &[]) else { panic!("unknown counts as over") };
+}
+
+#[test]
+fn a_drain_is_proven_only_when_nobody_writes_any_more() {
+    let at = |writable, writing, source, replica| {
+        let bench = Bench::at("oregon").see(
+            "ohio",
+            What::Position("db".into()),
+            Seen::Position(Position { lsn: source, writable, writing }),
+        );
+        let bench = bench.see(
+            "oregon",
+            What::Position("db".into()),
+            Seen::Position(Position { lsn: replica, writable: false, writing: 0 }),
+        );
+        call(&bench.next("wait-for-replication", "db", json!({ "drained": true, "proof": "lsn" })))
+    };
+    assert_eq!(at(false, 0, 100, 100), "done");
+    assert_eq!(at(true, 0, 100, 100), "wait: db still takes writes");
+    assert_eq!(at(false, 2, 100, 100), "wait: 2 sessions still write to db");
+    assert_eq!(at(false, 0, 100, 60), "wait: 40 bytes left to replay");
+}
+
+#[test]
+fn a_metric_proves_a_drain_by_two_samples_after_the_freeze() {
+    let metric = |samples: &[(u64, Option<f64>)]| {
+        let bench = Bench::at("oregon").see("ohio", What::SlotLag("db".into()), lag_of(samples));
+        call(&bench.next("wait-for-replication", "db", json!({ "drained": true, "proof": "metric" })))
+    };
+    assert_eq!(metric(&[(40, Some(0.0)), (10, Some(0.0))]), "done");
+    assert_eq!(metric(&[(90, Some(0.0)), (10, Some(0.0))]), "wait: 1 of 2 samples after the freeze say zero");
+    assert_eq!(metric(&[(40, Some(0.0)), (10, None)]), "wait: 0 of 2 samples after the freeze say zero");
+}
+
+fn asg_of(size: Size, in_service: u32, suspended: &[&str]) -> Seen {
+    Seen::Group(asg::Group {
+        name: "web".into(),
+        size,
+        in_service,
+        suspended: suspended.iter().map(|s| (*s).to_owned()).collect(),
+        failure: None,
+    })
+}
+
+fn zone(ohio: u32, oregon: u32) -> Seen {
+    let set = |id: &str, weight| RecordSet {
+        name: "www".into(),
+        record_type: "A".into(),
+        set_identifier: Some(id.into()),
+        weight: Some(weight),
+        ttl: Some(60),
+        values: vec!["192.0.2.1".into()],
+        rest: Value::Null,
+    };
+    Seen::Records(Records { sets: vec![set("ohio", ohio), set("oregon", oregon)] })
+}
+
+#[test]
+fn a_group_is_scaled_until_enough_serve_and_not_shrunk_while_it_serves() {
+    let resting = Size { min: 1, desired: 2, max: 16 };
+    let pinned = Size { min: 8, desired: 8, max: 16 };
+    let scale = |seen, with| {
+        call(&Bench::at("oregon").see("oregon", What::Group("web".into()), seen).next("scale", "web", with))
+    };
+    let serving = || json!({ "to": "serving", "pin": true, "enough": "75%" });
+    assert_eq!(scale(asg_of(resting, 2, &[]), serving()), "UpdateAutoScalingGroup -> min 8 desired 8 max 16");
+    assert_eq!(scale(asg_of(pinned, 5, &[]), serving()), "wait: web has 5 of 6 in service");
+    assert_eq!(scale(asg_of(pinned, 6, &[]), serving()), "done");
+    assert!(scale(asg_of(resting, 2, &["Launch"]), serving()).starts_with("stuck"));
+
+    let shrink = |weight| {
+        let mut bench = Bench::at("ohio").see("ohio", What::Group("web".into()), asg_of(pinned, 8, &[])).see(
+            Target::GLOBAL,
+            What::Records("Z1".into()),
+            zone(weight, 100),
+        );
+        bench.direction = Direction::Reprotect;
+        call(&bench.next("scale", "web", json!({ "to": "resting" })))
+    };
+    assert!(shrink(100).starts_with("stuck: users are still sent to ohio"));
+    assert_eq!(shrink(0), "UpdateAutoScalingGroup -> min 1 desired 2 max 16");
+}
+
+#[test]
+fn traffic_moves_in_one_batch_that_never_leaves_all_weights_at_zero() {
+    let bench = |ohio, oregon| Bench::at("oregon").see(Target::GLOBAL, What::Records("Z1".into()), zone(ohio, oregon));
+    let Next::Send { effect, .. } = bench(90, 0).next("shift-traffic", "www", json!({})) else { panic!("a batch") };
+    assert_eq!(effect.words().value, "-> www ohio 0, www oregon 90");
+    assert_eq!(effect.impact(), Impact::Disruptive);
+    let Next::Send { effect: lost, .. } = bench(0, 0).next("shift-traffic", "www", json!({})) else {
+        panic!("0/0 answers with both")
+    };
+    assert_eq!(lost.words().value, "-> www oregon 100");
+
+    let receipt = Receipt { id: Some("C1".into()), output: Value::Null };
+    let pending = bench(0, 90).sent(&effect, Some(receipt));
+    let status = |status| {
+        call(
+            &Bench { world: pending.world.clone(), past: pending.past.clone(), ..Bench::at("oregon") }
+                .see(Target::GLOBAL, What::Change("C1".into()), Seen::Change(status))
+                .next("shift-traffic", "www", json!({})),
+        )
+    };
+    assert!(status(ChangeStatus::Pending).starts_with("wait"));
+    assert_eq!(status(ChangeStatus::InSync), "done");
+    // Settled by looking, without an id to follow: the usual time is waited out.
+    assert!(call(&bench(0, 90).sent(&effect, None).next("shift-traffic", "www", json!({}))).starts_with("wait"));
+}
+
+#[test]
+fn a_replica_is_built_with_the_settings_that_the_retired_one_had_before_its_quarantine() {
+    let tags =
+        [(TAG_RETIRED_FROM.to_owned(), "db".to_owned()), (TAG_SECURITY_GROUPS.to_owned(), "sg-a sg-b".to_owned())];
+    let retired = Db {
+        identifier: "db-old".into(),
+        security_groups: vec!["sg-q".into()],
+        tags: tags.into(),
+        ..db(Status::Available, None)
+    };
+    let mut bench = Bench::at("ohio").see("ohio", What::Db("db".into()), Seen::Absent).see(
+        "ohio",
+        What::Retired("db".into()),
+        Seen::Dbs(vec![retired]),
+    );
+    bench = bench.see("oregon", What::Db("db".into()), Seen::Db(db(Status::Available, None)));
+    bench.direction = Direction::Reprotect;
+    let Next::Send { effect, .. } = bench.next("reverse-replication", "db", json!({})) else { panic!("a new replica") };
+    assert!(format!("{effect:?}").contains(r#"security_groups: ["sg-a", "sg-b"]"#), "{effect:?}");
+
+    let own = Bench { world: World::default(), ..bench }.see(
+        "ohio",
+        What::Db("db".into()),
+        Seen::Db(db(Status::Available, None)),
+    );
+    let own = own.see("ohio", What::Retired("db".into()), Seen::Dbs(vec![])).see(
+        "oregon",
+        What::Db("db".into()),
+        Seen::Db(db(Status::Available, None)),
+    );
+    assert!(call(&own.next("reverse-replication", "db", json!({}))).starts_with("stuck"));
+}
+
+#[test]
+fn reprotect_has_nothing_left_to_do_on_a_site_that_follows_the_active_one() {
+    for (action, with) in [
+        ("freeze-writes", json!({})),
+        ("quarantine", json!({})),
+        ("snapshot", json!({ "name": "s" })),
+        ("retire", json!({ "rename": "db-old" })),
+        ("reverse-replication", json!({})),
+    ] {
+        let follower = Db { parameter_group: "pg-ohio".into(), ..db(Status::Available, Some("oregon")) };
+        let mut bench = Bench::at("ohio").see("ohio", What::Db("db".into()), Seen::Db(follower)).see(
+            "ohio",
+            What::Retired("db".into()),
+            Seen::Dbs(vec![]),
+        );
+        bench = bench.see("ohio", What::Parameters("pg-ohio".into()), group("ohio", false, None)).see(
+            "ohio",
+            What::Snapshot("s".into()),
+            Seen::Absent,
+        );
+        bench = bench.see("ohio", What::Db("db-old".into()), Seen::Absent).see(
+            "oregon",
+            What::Db("db".into()),
+            Seen::Db(db(Status::Available, None)),
+        );
+        bench.direction = Direction::Reprotect;
+        assert_eq!(call(&bench.next(action, "db", with)), "done", "{action}");
+    }
+}
+
+#[test]
+fn what_is_renamed_is_waited_for_while_its_name_is_gone() {
+    let base = |old: Seen| {
+        let mut bench = Bench::at("ohio")
+            .see("ohio", What::Db("db".into()), old)
+            .see("ohio", What::Db("db-old".into()), Seen::Absent)
+            .see("ohio", What::Retired("db".into()), Seen::Dbs(vec![]));
+        bench.direction = Direction::Reprotect;
+        bench
+    };
+    let retire = |bench: &Bench| bench.next("retire", "db", json!({ "rename": "db-old" }));
+    let tagged = Db { tags: [(TAG_RETIRED_FROM.to_owned(), "db".to_owned())].into(), ..db(Status::Available, None) };
+    assert!(call(&retire(&base(Seen::Db(db(Status::Available, None))))).starts_with("AddTagsToResource"));
+    let Next::Send { effect, .. } = retire(&base(Seen::Db(tagged))) else { panic!("a rename") };
+    assert_eq!(effect.call().operation, "ModifyDBInstance");
+    assert!(call(&retire(&base(Seen::Absent).sent(&effect, Some(Receipt::default())))).starts_with("wait"));
+}
+
+#[test]
+fn probes_hold_for_as_long_as_a_wait_says_and_a_break_starts_it_again() {
+    let answers = |ok| {
+        let answer = crate::world::probe::Answer { ok, why: "503".into(), output: Value::Null };
+        Bench::at("oregon").see("oregon", What::Site, Seen::Answer(answer))
+    };
+    let wait = action_of("wait", json!({ "for": "15m", "while": ["site_answers"] }));
+    let next = |bench: &Bench| {
+        let asked = super::Asked { action: Action::site_answers(), resources: vec![] };
+        let inputs = Inputs {
+            action: Some(wait.clone()),
+            probes: [(ProbeName::new("site_answers"), asked)].into(),
+            verify: vec![],
+        };
+        bench.cx("db", |cx| inputs.next(&StepCx { probes: &inputs.probes, ..cx.clone() }, &bench.world))
+    };
+    let held =
+        |ago| Bench { past: StepPast { holding_since: Some(NOW - ago), ..StepPast::default() }, ..answers(true) };
+    assert!(
+        matches!(next(&answers(true)), Next::Wait { holds: Some(true), until: Some(until), .. } if until == NOW + Span::mins(15))
+    );
+    assert!(matches!(next(&answers(false)), Next::Wait { holds: Some(false), .. }));
+    assert!(matches!(next(&held(Span::mins(14))), Next::Wait { .. }));
+    assert!(matches!(next(&held(Span::mins(15))), Next::Done { .. }));
+}
+
+#[test]
+fn a_site_is_closed_when_it_is_absent_a_replica_frozen_or_quarantined() {
+    let gate = |seen, frozen| {
+        let bench = Bench::at("ohio").see("ohio", What::Db("db".into()), seen).see(
+            "ohio",
+            What::Parameters("pg-ohio".into()),
+            group("ohio", frozen, None),
+        );
+        writers::gate(&resources()["db"], &site("ohio"), &bench.world)
+    };
+    let own = || Db { parameter_group: "pg-ohio".into(), ..db(Status::Available, None) };
+    assert_eq!(gate(Seen::Db(own()), false), writers::Gate::Open);
+    assert_eq!(gate(Seen::Db(own()), true), writers::Gate::Closed);
+    let applying = Db { parameters: ApplyStatus::Applying, ..own() };
+    assert_eq!(gate(Seen::Db(applying), true), writers::Gate::Open, "not in force yet");
+    let elsewhere = Db { parameter_group: "pg-other".into(), ..own() };
+    assert_eq!(gate(Seen::Db(elsewhere), true), writers::Gate::Open, "frozen is another group");
+    assert_eq!(gate(Seen::Db(Db { security_groups: vec!["sg-q".into()], ..own() }), false), writers::Gate::Closed);
+    assert_eq!(gate(Seen::Db(db(Status::Available, Some("oregon"))), false), writers::Gate::Closed);
+    assert_eq!(gate(Seen::Absent, false), writers::Gate::Closed);
+    assert!(matches!(gate(Seen::Unknown { why: "dark".into() }, false), writers::Gate::Unknown(_)));
+}
