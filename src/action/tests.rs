@@ -104,7 +104,7 @@ impl Bench {
         with(&cx)
     }
     fn next(&self, action: &str, resource: &str, with: Value) -> Next {
-        let action = action_of(action, with);
+        let action = action_of(action, &with);
         self.cx(resource, |cx| {
             let missing: Vec<_> =
                 action.behave().targets(cx).into_iter().filter(|t| self.world.sight(t).is_none()).collect();
@@ -114,7 +114,7 @@ impl Bench {
     }
 }
 
-fn action_of(name: &str, with: Value) -> Action {
+fn action_of(name: &str, with: &Value) -> Action {
     lower(name, with.as_object().unwrap()).unwrap()
 }
 
@@ -199,11 +199,11 @@ fn the_first_available_after_a_promotion_is_not_its_end() {
 fn a_freeze_keeps_the_value_before_it_and_an_unfreeze_restores_it() {
     let freeze = |frozen, tag: Option<&str>| {
         let here = Db { parameter_group: "pg-ohio".into(), ..db(Status::Available, None) };
-        let bench = Bench::at("ohio")
+
+        Bench::at("ohio")
             .see("ohio", What::Db("db".into()), Seen::Db(here))
             .see("ohio", What::Parameters("pg-ohio".into()), group("ohio", frozen, tag))
-            .see("ohio", What::Retired("db".into()), Seen::Dbs(vec![]));
-        bench
+            .see("ohio", What::Retired("db".into()), Seen::Dbs(vec![]))
     };
     assert_eq!(
         call(&freeze(false, None).next("freeze-writes", "db", json!({}))),
@@ -453,7 +453,7 @@ fn probes_hold_for_as_long_as_a_wait_says_and_a_break_starts_it_again() {
         let answer = crate::world::probe::Answer { ok, why: "503".into(), output: Value::Null };
         Bench::at("oregon").see("oregon", What::Site, Seen::Answer(answer))
     };
-    let wait = action_of("wait", json!({ "for": "15m", "while": ["site_answers"] }));
+    let wait = action_of("wait", &json!({ "for": "15m", "while": ["site_answers"] }));
     let next = |bench: &Bench| {
         let asked = super::Asked { action: Action::site_answers(), resources: vec![] };
         let inputs = Inputs {

@@ -54,7 +54,7 @@ fn attempt(bench: &mut Bench, deed: &Deed) {
         Deed::Freeze(site, on) => drop(bench.try_set(name(site).0, on.then_some("1"))),
         Deed::Shift(site) => {
             bench.wait(Span::secs(3));
-            if !bench.state.throttled_until.is_some_and(|until| bench.now() < until) && bench.state.armed.is_empty() {
+            if bench.state.throttled_until.is_none_or(|until| bench.now() >= until) && bench.state.armed.is_empty() {
                 bench.shift(name(site).0);
             }
         }
@@ -62,7 +62,7 @@ fn attempt(bench: &mut Bench, deed: &Deed) {
         Deed::Close(site) if listed(bench, name(site).0) => drop(bench.try_guard(name(site).0)),
         Deed::Keep(site, n) if listed(bench, name(site).0) => drop(bench.snapshot(name(site).0, &format!("tail-{n}"))),
         Deed::Retire(site, n) if listed(bench, name(site).0) => {
-            drop(bench.try_rename(name(site).0, &format!("old-{n}")))
+            drop(bench.try_rename(name(site).0, &format!("old-{n}")));
         }
         Deed::Build(site) => drop(bench.replica(name(site).0, name(site).1)),
         Deed::Fault(n) => bench.fault(FAULTS[n].0),
