@@ -94,7 +94,7 @@ impl MeasureLag {
         let mut facts = match known {
             Some(loss) => vec![
                 fact("lag", format!("{}, sample {} old", loss.lag, loss.age)),
-                fact("loss", format!("at most {}", loss.at_most)),
+                fact("loss", format!("at most {}", loss.at_most.ceil_secs())),
             ],
             None => vec![fact("lag", "unknown: no good sample"), fact("loss", "unknown")],
         };
@@ -116,7 +116,10 @@ impl MeasureLag {
             }
         }
         let outputs = known.into_iter().flat_map(|l| {
-            [("lag".to_owned(), l.lag.to_string().into()), ("loss".to_owned(), l.at_most.to_string().into())]
+            [
+                ("lag".to_owned(), l.lag.ceil_secs().to_string().into()),
+                ("loss".to_owned(), l.at_most.ceil_secs().to_string().into()),
+            ]
         });
         Ok(Next::Done { outputs: outputs.collect::<Outputs>(), facts })
     }

@@ -247,7 +247,12 @@ fn minus_one_is_not_zero_lag_and_the_age_of_a_sample_counts_as_loss() {
             json!({ "limit": "1m", "over_limit": if mode == Mode::Emergency { "ask" } else { "refuse" } }),
         )
     };
-    assert_eq!(call(&measure(Mode::Planned, &[(90, Some(2.0)), (30, None)])), "done");
+    let Next::Done { outputs, .. } = measure(Mode::Planned, &[(90, Some(2.3)), (30, None)]) else {
+        panic!("within the limit")
+    };
+    let told: Span =
+        outputs["loss"].as_str().unwrap().parse().expect("what a step tells is a duration of the language");
+    assert_eq!(told, Span::secs(93), "rounded up");
     assert!(call(&measure(Mode::Planned, &[(30, None)])).starts_with("stuck: db is unknown behind"));
     // The incident was two minutes ago: the sample half a minute old says nothing about it.
     let Next::Ask { question: Question::DataLoss, loss, .. } =

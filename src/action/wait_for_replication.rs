@@ -211,7 +211,7 @@ impl<'a> Pair<'a> {
         let near = lag.filter(|(_, lag)| replicating && *lag <= max_lag);
         let since = cx.past.holding_since.filter(|_| near.is_some());
         if let (Some((_, lag)), true) = (near, held == Span::ZERO || since.is_some_and(|s| cx.now.since(s) >= held)) {
-            let outputs = Outputs::from([("lag".to_owned(), lag.to_string().into())]);
+            let outputs = Outputs::from([("lag".to_owned(), lag.ceil_secs().to_string().into())]);
             return Next::Done { outputs, facts: vec![fact(here, format!("{lag} behind, held {held}"))] };
         }
         let how = lag.map_or("an unknown time".to_owned(), |(_, lag)| lag.to_string());

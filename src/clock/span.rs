@@ -42,6 +42,10 @@ impl Span {
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1000.0
     }
+    /// In whole seconds, rounded up: what is told as "at most" must not be less than it is.
+    pub const fn ceil_secs(self) -> Self {
+        Self(self.0.div_ceil(1000) * 1000)
+    }
     /// The standard library's form.
     pub const fn std(self) -> Duration {
         Duration::from_millis(self.0)

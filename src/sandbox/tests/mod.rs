@@ -114,7 +114,7 @@ fn step(id: &str, action: &str, with: Value, change: impl FnOnce(&mut StepSpec))
         impact: None,
     };
     change(&mut spec);
-    Step { id: id.into(), path: Default::default(), planned: spec.clone(), emergency: spec }
+    Step { id: id.into(), path: crate::diagnostic::Path::default(), planned: spec.clone(), emergency: spec }
 }
 
 /// A warm standby of two sites.
