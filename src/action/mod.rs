@@ -5,6 +5,8 @@
 //! Dry run, run, resume and verification are that same function. It does no I/O, knows no engine
 //! and keeps no state beside [`StepPast`], which the journal gives.
 
+#[cfg(test)]
+mod bench;
 mod confirm;
 mod databases;
 mod exec;
