@@ -6,12 +6,12 @@ use super::{
     exit::{Failure, code},
     gather,
     run::{begin, busy, claim, interactive, policy},
-    wiring::{Loaded, World, block_on, commands, load, print, realm, store, who, world},
+    wiring::{Loaded, Purpose, World, block_on, commands, load, print, realm, store, who, world},
 };
 use crate::{
     clock::{Span, Timestamp},
     engine::{self, RunState, Start},
-    event::{Control, Obligation, Policy},
+    event::{Control, Obligation, Policy, Who},
     ids::{RunId, Seq, SiteName},
     model::{Direction, Mode},
     plan::{self, Plan, Request, Situation},
@@ -74,7 +74,8 @@ impl<'a> Move<'a> {
         }
         // A dry run leaves no trace, not even an empty store.
         let store = store(common, !args.dry_run)?;
-        let world = world(common, loaded.runbook(), true)?;
+        let purpose = if args.dry_run { Purpose::Look } else { Purpose::Begin };
+        let world = world(common, loaded.runbook(), purpose)?;
         let since = args.since.as_deref().map(|text| since(text, world.clock.now())).transpose()?;
         Ok(Self { common, args, loaded, world, store, policy, since })
     }
@@ -170,18 +171,25 @@ impl<'a> Move<'a> {
         let by = who(self.args.consent.operator.as_ref());
         let control = Control::Supersede { by: RunId::new("the next run"), why: why.to_owned() };
         let alive = self.store.holder(&head.key).await?.is_some_and(|h| h.alive);
-        if alive {
-            self.store.post(&head.id, &control, &by, self.world.clock.now()).await?;
-            let ended = super::controls::wait_until_free(&self.store, &head.key).await?;
-            if !ended {
-                return Err(Failure::new(code::BUSY, format!("run {} did not let go", head.id))
-                    .hint("end its process, then type the same again"));
-            }
+        if alive && !self.let_go(head, &control, &by).await? {
+            return Err(Failure::new(code::BUSY, format!("run {} did not let go", head.id))
+                .hint("end its process, then type the same again"));
         }
         let fence = claim(&self.store, &head.key, &self.args.consent).await?;
         let journal = Journal::new(self.store.clone(), self.world.boot.clone(), fence, head.id.clone(), Seq(0));
         engine::end(journal, &by, control, self.world.clock.now()).await?;
         Ok(())
+    }
+
+    /// Asks a living holder to let go, again and again: while a call of its is under way it cannot.
+    async fn let_go(&self, head: &RunHead, control: &Control, by: &Who) -> Result<bool, Failure> {
+        for _ in 0..15 {
+            self.store.post(&head.id, control, by, self.world.clock.now()).await?;
+            if super::controls::wait_until_free(&self.store, &head.key).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What is seen of all sites.
