@@ -168,13 +168,17 @@ fn an_effect_that_may_have_happened_is_22_until_a_person_says_so() {
 #[test]
 fn a_journal_that_was_changed_is_30_and_one_of_a_later_lifeboat_31() {
     let changes = [
-        (30, "DROP TRIGGER event_final_u; UPDATE event SET body = replace(CAST(body AS TEXT), 'ohio', 'iowa') WHERE seq = 3"),
+        (
+            30,
+            "DROP TRIGGER event_final_u; UPDATE event SET body = replace(CAST(body AS TEXT), 'ohio', 'iowa') WHERE seq = 3",
+        ),
         (31, "PRAGMA user_version = 99"),
     ];
     for (code, change) in changes {
         let home = Home::new();
         home.run(&format!("failover RUNBOOK --planned {MAX} --accept promote --seed 1")).ends(23);
-        let change = change.replace("replace(CAST(body AS TEXT), 'ohio', 'iowa')", "CAST(CAST(body AS TEXT) || ' ' AS BLOB)");
+        let change =
+            change.replace("replace(CAST(body AS TEXT), 'ohio', 'iowa')", "CAST(CAST(body AS TEXT) || ' ' AS BLOB)");
         rusqlite::Connection::open(home.path().join("sandbox.db")).unwrap().execute_batch(&change).unwrap();
         let before = home.lived().applied;
         for line in ["resume", "show"] {

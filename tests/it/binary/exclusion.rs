@@ -2,9 +2,9 @@
 
 use super::{AGREED, Home, MAX, Running};
 
-/// A planned failover in real time: it holds for minutes.
+/// A planned failover in time that a person could watch: it holds for a minute.
 fn held(home: &Home) -> (Running, String) {
-    let mut first = home.start(&format!("failover RUNBOOK --planned --sandbox --speed 1 --seed 1 {AGREED}"));
+    let mut first = home.start(&format!("failover RUNBOOK --planned --sandbox --speed 20 --seed 1 {AGREED}"));
     let run = first.until("lease_taken")["run"].as_str().unwrap().to_owned();
     (first, run)
 }
@@ -32,7 +32,7 @@ fn a_held_run_is_paused_from_elsewhere_and_taken_up_elsewhere() {
     home.run(&format!("pause {run} --sandbox")).ends(0).says("asked to pause");
     assert_eq!(first.end(), Some(23));
     home.run("status RUNBOOK --sandbox").ends(23).says(&format!("lifeboat resume {run}"));
-    home.run(&format!("resume {MAX}")).ends(0);
+    home.run(&format!("resume {MAX} --yes")).ends(0);
     assert_eq!(home.active(), "oregon");
     assert_eq!(home.lived().repeated, Vec::<String>::new());
 }
@@ -46,7 +46,7 @@ fn a_killed_holder_lets_go_at_once() {
     let other = home.run(&format!("failover RUNBOOK --planned {MAX} {AGREED}")).ends(10).says(&run);
     assert!(other.err.contains(&format!("lifeboat resume {run}")), "{}", other.err);
     home.run(&format!("status RUNBOOK {MAX}")).ends(23).says(&format!("lifeboat resume {run}"));
-    home.run(&format!("resume {MAX}")).ends(0);
+    home.run(&format!("resume {MAX} --yes")).ends(0);
     assert_eq!(home.active(), "oregon");
 }
 

@@ -48,8 +48,6 @@ fn bad() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 #[test]
 fn a_bad_file_is_3_with_a_diagnostic_in_bounded_memory() {
     let home = Home::new();
-    let file = home.file().parent().unwrap().join("none");
-    drop(file);
     std::fs::create_dir_all(home.path()).unwrap();
     for (what, bytes, words) in bad() {
         println!("{what}");
@@ -61,7 +59,7 @@ fn a_bad_file_is_3_with_a_diagnostic_in_bounded_memory() {
             ran(Command::new("bash").args(["-c", &line]).current_dir(home.path()))
         };
         let people = limited("human").ends(3).says("bad.yaml").says(words);
-        assert!(people.err.lines().count() < 60, "{what}: {}", people.err);
+        assert!(people.err.lines().count() < 120, "{what}: {}", people.err);
         assert!(people.err.len() < 10_000, "{what}: {} bytes", people.err.len());
         let programs = limited("json").ends(3).objects();
         let errors: Vec<_> = programs.iter().filter(|d| d["severity"] == "error").collect();
@@ -75,8 +73,8 @@ fn a_bad_file_is_3_with_a_diagnostic_in_bounded_memory() {
 #[test]
 fn no_command_starts_with_a_bad_file() {
     let home = Home::with(&[("strategy:", "stratgy:")]);
-    for command in ["plan", "status", "failover --planned", "failback", "reprotect", "drill"] {
-        home.run(&format!("{command} RUNBOOK --sandbox --speed max --yes --accept promote")).ends(3).says("strategy");
+    for command in ["plan", "status", "failover --planned", "failback --yes", "reprotect --yes", "drill --yes"] {
+        home.run(&format!("{command} RUNBOOK --sandbox --speed max")).ends(3).says("strategy");
         assert_eq!(std::fs::read_dir(home.path()).map_or(0, Iterator::count), 0, "{command}");
     }
 }
@@ -91,7 +89,8 @@ fn a_folder_and_a_missing_file_are_mistakes_of_the_command_line() {
 
 #[test]
 fn every_problem_of_a_file_is_told_at_once() {
-    let home = Home::with(&[("strategy:", "stratgy:"), ("promote-replica", "promote-replca"), ("rto: 1h", "rto: soon")]);
+    let home =
+        Home::with(&[("strategy:", "stratgy:"), ("promote-replica", "promote-replca"), ("rto: 1h", "rto: soon")]);
     let told = home.run("validate RUNBOOK").ends(3);
     for words in ["strategy", "promote-replica", "soon"] {
         assert!(told.err.contains(words), "no {words} in {}", told.err);

@@ -54,7 +54,11 @@ impl Case {
         let home = Home::new();
         let (mut kills, mut said) = (0, vec![]);
         let code = loop {
-            let line = if home.counts()[0] == 0 { self.line.clone() } else { format!("resume {MAX}") };
+            let line = if home.counts()[0] == 0 {
+                self.line.clone()
+            } else {
+                format!("resume {MAX} {AGREED} --accept-data-loss unknown")
+            };
             let (lines, micros) = (chance.below(45), chance.below(5000));
             said.push(format!("{line}: {lines} lines, {micros} us"));
             match kill_after(home.start(&line), lines, micros) {

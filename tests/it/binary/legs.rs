@@ -23,13 +23,16 @@ fn planned_moves_go_there_and_back_and_there_again_and_lose_nothing() {
     let home = Home::new();
     home.run(&format!("status RUNBOOK {MAX} --seed 1")).ends(0);
     let stay = "--no-reprotect --seed 1 --planned";
-    travel(&home, &[
-        (Box::leak(format!("failover {stay}").into_boxed_str()), 25, "oregon"),
-        ("reprotect", 0, "oregon"),
-        ("failback --no-reprotect", 25, "ohio"),
-        ("reprotect", 0, "ohio"),
-        ("failover --planned", 0, "oregon"),
-    ]);
+    travel(
+        &home,
+        &[
+            (Box::leak(format!("failover {stay}").into_boxed_str()), 25, "oregon"),
+            ("reprotect", 0, "oregon"),
+            ("failback --no-reprotect", 25, "ohio"),
+            ("reprotect", 0, "ohio"),
+            ("failover --planned", 0, "oregon"),
+        ],
+    );
     let lived = home.lived();
     assert_eq!((lived.rows_lost, lived.two_writers), (0, None));
 }

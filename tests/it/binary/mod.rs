@@ -114,7 +114,11 @@ impl Home {
             .env("LIFEBOAT_HOME", self.path())
             .stdin(Stdio::null());
         for word in line.split_whitespace() {
-            if word == "RUNBOOK" { command.arg(&self.runbook) } else { command.arg(word) };
+            if word == "RUNBOOK" {
+                command.arg(&self.runbook)
+            } else {
+                command.arg(word)
+            };
         }
         command
     }

@@ -19,7 +19,9 @@ const LOOKS: &[&str] = &[
 fn world(home: &Home) -> String {
     let connection = rusqlite::Connection::open(home.path().join("sandbox-world.db")).unwrap();
     connection
-        .query_row("SELECT world.version || state || clock.world || wall || speed FROM world, clock", [], |row| row.get(0))
+        .query_row("SELECT world.version || state || clock.world || wall || speed FROM world, clock", [], |row| {
+            row.get(0)
+        })
         .unwrap()
 }
 
