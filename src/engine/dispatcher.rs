@@ -94,6 +94,9 @@ pub enum EngineError {
     /// Its journal is not a run of ours.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
+    /// It refused what was asked of it.
+    #[error("the run did not take what was asked: see its record")]
+    Refused,
     /// Its plan.
     #[error("the stored plan is not the one that was sealed")]
     Seal,
@@ -244,6 +247,12 @@ impl Dispatcher {
 
     /// What a fact makes stale is looked at anew.
     fn forget(&mut self, state: &RunState, event: &Event) {
+        if matches!(event.kind, EventKind::RunContinued { .. } | EventKind::RunResumed { .. }) {
+            // Nobody watched meanwhile.
+            self.world = World::default();
+            self.poller.forget_all();
+            return;
+        }
         let (EventKind::AttemptStarted { step, .. }
         | EventKind::EffectApplied { step, .. }
         | EventKind::EffectInDoubt { step, .. }
@@ -374,7 +383,7 @@ impl Dispatcher {
         const RENEW_BEFORE: u64 = 20_000;
         let left = self.deps.journal.deadline().0.saturating_sub(self.deps.boot.boot().0);
         if left < RENEW_BEFORE {
-            self.deps.journal.renew().await?;
+            self.renew().await?;
         }
         let now = self.deps.clock.now();
         self.tell(|| Notice::Tick(now));
@@ -384,17 +393,25 @@ impl Dispatcher {
         self.last_inbox = now;
         let posted = self.deps.journal.store().inbox(&self.state.run, self.state.last_control).await?;
         for one in posted {
-            let events = control::receive(&self.state, &one, now);
+            let events = control::receive(&self.state, &one);
             self.commit(events).await?;
         }
         Ok(())
+    }
+
+    /// Renews the lease. A store that cannot be reached now may be in a moment: there is time left.
+    async fn renew(&mut self) -> Result<(), EngineError> {
+        match self.deps.journal.renew().await {
+            Err(StoreError::Outage { .. }) if !self.deps.journal.expired() => Ok(()),
+            other => Ok(other?),
+        }
     }
 
     /// A control from the run's own terminal: it needs no inbox.
     async fn control(&mut self, control: Control) -> Result<(), EngineError> {
         let now = self.deps.clock.now();
         let posted = Posted { id: ControlId(0), at: now, by: self.deps.who.clone(), control };
-        let events = control::receive(&self.state, &posted, now);
+        let events = control::receive(&self.state, &posted);
         self.commit(events).await
     }
 

@@ -68,13 +68,13 @@ pub async fn resume(deps: Deps, doors: Doors, policy: Policy) -> Result<(Ended, 
     }
     let from = state.holder.clone();
     let inbox = deps.journal.store().inbox(&run, state.last_control).await?;
-    let (who, now) = (deps.who.clone(), deps.clock.now());
+    let who = deps.who.clone();
     let mut dispatcher = Dispatcher::new(deps, doors, state);
     dispatcher
         .commit(vec![EventKind::LeaseTaken { holder: who.clone(), from }, EventKind::RunResumed { by: who, policy }])
         .await?;
     for posted in inbox {
-        let events = control::receive(dispatcher.state(), &posted, now);
+        let events = control::receive(dispatcher.state(), &posted);
         dispatcher.commit(events).await?;
     }
     dispatcher.run().await
@@ -87,8 +87,22 @@ pub async fn end(journal: Journal, who: &Who, control: Control, now: Timestamp) 
     let mut state = RunState::replay(&stored)?;
     let mut journal = journal.at(state.head);
     let posted = Posted { id: ControlId(0), at: now, by: who.clone(), control };
+    // The process that held it is gone: what it had under way is in doubt, not on its way.
+    let taken = EventKind::LeaseTaken { holder: who.clone(), from: state.holder.clone() };
+    let resumed = EventKind::RunResumed { by: who.clone(), policy: Policy::default() };
     let mut batch = vec![];
-    for kind in control::receive(&state, &posted, now) {
+    for kind in [taken, resumed] {
+        let event = Event {
+            run: run.clone(),
+            seq: state.head.next(),
+            epoch: journal.epoch(),
+            at: now.max(state.last_at),
+            kind,
+        };
+        state.apply(&event)?;
+        batch.push(event);
+    }
+    for kind in control::receive(&state, &posted) {
         let event = Event {
             run: run.clone(),
             seq: state.head.next(),
@@ -101,7 +115,10 @@ pub async fn end(journal: Journal, who: &Who, control: Control, now: Timestamp) 
     }
     journal.append(&batch).await?;
     journal.release().await?;
-    Ok(state)
+    match state.outcome {
+        Some(_) => Ok(state),
+        None => Err(EngineError::Refused),
+    }
 }
 
 /// The plan is the one that was sealed, or the run is not ours to go on with.
