@@ -284,8 +284,9 @@ impl Dispatcher {
             let moving = run.state == StepState::Running && !run.past_now().sent.is_empty();
             sending || (!self.live.stop_calls && (doubtful || moving))
         });
-        (!busy && (!self.live.interactive || self.live.stop_calls) && !self.guards_a_hold())
-            .then_some(Ended::Waiting(why))
+        // Whoever said twice that nothing more may be sent does not wait for an undo that would send.
+        let stays = !self.live.stop_calls && (self.live.interactive || self.guards_a_hold());
+        (!busy && !stays).then_some(Ended::Waiting(why))
     }
 
     /// What is held closed is opened again in time, even if nobody comes back: rule D4 needs a
@@ -418,7 +419,7 @@ impl Dispatcher {
     async fn signal(&mut self, signal: Signal) -> Result<bool, EngineError> {
         if signal == Signal::Hangup {
             self.live.interactive = false;
-            self.tell(|| Notice::Line("the terminal is gone: the run goes on to its next gate".into()));
+            self.say(format!("the terminal is gone: the run goes on to its next gate{}", self.held()));
             return Ok(false);
         }
         self.interrupts += 1;
@@ -426,20 +427,33 @@ impl Dispatcher {
         self.live.interactive &= signal == Signal::Interrupt;
         match self.interrupts {
             1 if self.state.paused.is_none() => {
+                self.say("pausing at the next safe point; interrupt again to stop new calls now".into());
                 self.commit(vec![EventKind::RunPaused { why: PauseReason::Signal }]).await?;
-                self.tell(|| {
-                    Notice::Line("pausing at the next safe point; interrupt again to stop new calls now".into())
-                });
+                if !self.live.interactive && self.guards_a_hold() {
+                    self.say(format!("this process stays until that is undone{}", self.held()));
+                }
             }
             1 | 2 => {
                 self.live.stop_calls = true;
-                self.tell(|| {
-                    Notice::Line("no new calls; settling those in flight; interrupt again to leave at once".into())
-                });
+                let held = self.held();
+                self.say(format!("no new calls; settling those in flight; interrupt again to leave at once{held}"));
             }
             _ => return Ok(true),
         }
         Ok(false)
+    }
+
+    fn say(&self, text: String) {
+        self.tell(|| Notice::Line(text));
+    }
+
+    /// What is held closed, since and until when, to be put behind a sentence.
+    fn held(&self) -> String {
+        let one = |h: &super::state::Held| {
+            format!("{} since {}, until {} at most", h.what, h.since.time_of_day(), h.until.time_of_day())
+        };
+        let all: Vec<_> = self.state.holds.values().map(one).collect();
+        if all.is_empty() { String::new() } else { format!("; held: {}", all.join(", ")) }
     }
 
     pub(super) fn tell(&self, notice: impl FnOnce() -> Notice) {
