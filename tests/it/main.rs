@@ -1,5 +1,7 @@
 //! Whole runs and the binary: one test program, a module per subject.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test says by panicking")]
 
-mod cloud;
-mod engine;
+mod emergency;
+mod lab;
+mod process;
+mod there_and_back;
