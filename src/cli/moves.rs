@@ -109,7 +109,7 @@ impl<'a> Move<'a> {
     /// One run: look, refuse or plan, begin, stay.
     pub(super) async fn go(&self, direction: Direction) -> Result<Done, Failure> {
         let last = self.last().await?;
-        self.free(last.as_ref()).await?;
+        self.free(direction, last.as_ref()).await?;
         let last = match last {
             Some((head, _)) => Some(replay(&self.store, &head.id).await?),
             None => None,
@@ -146,8 +146,15 @@ impl<'a> Move<'a> {
     }
 
     /// Sees to it that no other run is unfinished: superseded where that was asked, else refused.
-    async fn free(&self, last: Option<&(RunHead, bool)>) -> Result<(), Failure> {
-        let Some((head, true)) = last else { return Ok(()) };
+    async fn free(&self, direction: Direction, last: Option<&(RunHead, bool)>) -> Result<(), Failure> {
+        let Some((head, true)) = last else {
+            // One that ended meanwhile blocks nobody.
+            let gone = |run: &&String| last.is_none_or(|(head, _)| **run != head.id.as_str());
+            return match self.args.supersede.as_ref().filter(gone) {
+                Some(run) => Err(Failure::usage(format!("{run} is not the unfinished run: there is none"))),
+                None => Ok(()),
+            };
+        };
         let holder = self.store.holder(&self.loaded.key()).await?.filter(|h| h.alive);
         let known = commands(self.common, &self.loaded.typed);
         match (&self.args.supersede, &self.args.reason) {
@@ -159,11 +166,22 @@ impl<'a> Move<'a> {
                 None => Err(Failure::refused(format!("run {} is unfinished", head.id))
                     .hint(format!("{}     takes it up again", known.on_run("resume", &head.id, "")))
                     .hint(format!(
-                        "--supersede {} --reason TEXT     takes over from it, with what it holds and owes",
+                        "{} --supersede {} --reason \"...\"     takes over from it, with what it holds and owes",
+                        known.on_file(&self.said(direction)),
                         head.id
                     ))),
             },
         }
+    }
+
+    /// The command and its mode, as they were typed.
+    fn said(&self, direction: Direction) -> String {
+        let mode = match (self.args.planned, self.args.emergency) {
+            (true, _) => " --planned",
+            (_, true) => " --emergency",
+            _ => "",
+        };
+        format!("{direction}{mode}")
     }
 
     /// Ends an unfinished run as it stands, be it held by a living process or not.

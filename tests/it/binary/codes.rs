@@ -36,7 +36,6 @@ const REFUSED: &[Row] = &[
     ("completions tcsh", 2, "bash"),
     ("failover RUNBOOK --planned --sandbox", 10, "--accept promote"),
     ("failover RUNBOOK --emergency --sandbox --yes", 10, "--accept promote"),
-    ("failback RUNBOOK --emergency --sandbox --fault primary-lost", 10, ""),
     ("drill RUNBOOK", 10, "--sandbox"),
     ("drill RUNBOOK --sandbox --yes", 10, "--accept promote"),
     ("status RUNBOOK", 11, "--sandbox"),
@@ -147,7 +146,7 @@ fn all_taken_back_is_20_and_a_run_that_ends_half_way_is_21() {
         first.until("effect_applied");
         first.kill();
         let ended = home.run(&format!("{} {MAX}", how.replace("RUN", &home.last_run())));
-        assert!(ended.code == code || how.starts_with("abandon"), "{how}: {ended:?}");
+        assert!(ended.code == code || (ended.code == 0 && how.starts_with("abandon")), "{how}: {ended:?}");
         home.run(&format!("resume {} {MAX}", home.last_run())).ends(code);
         assert_eq!(home.active(), "ohio", "{how}");
         home.run("pause --sandbox").ends(10).says("has ended");
@@ -167,24 +166,18 @@ fn an_effect_that_may_have_happened_is_22_until_a_person_says_so() {
 
 #[test]
 fn a_journal_that_was_changed_is_30_and_one_of_a_later_lifeboat_31() {
-    let changes = [
-        (
-            30,
-            "DROP TRIGGER event_final_u; UPDATE event SET body = replace(CAST(body AS TEXT), 'ohio', 'iowa') WHERE seq = 3",
-        ),
-        (31, "PRAGMA user_version = 99"),
-    ];
-    for (code, change) in changes {
+    let longer = "DROP TRIGGER event_final_u;
+        UPDATE event SET body = CAST(CAST(body AS TEXT) || ' ' AS BLOB) WHERE seq = 3";
+    for (code, change) in [(30, longer), (31, "PRAGMA user_version = 99")] {
         let home = Home::new();
         home.run(&format!("failover RUNBOOK --planned {MAX} --accept promote --seed 1")).ends(23);
-        let change =
-            change.replace("replace(CAST(body AS TEXT), 'ohio', 'iowa')", "CAST(CAST(body AS TEXT) || ' ' AS BLOB)");
-        rusqlite::Connection::open(home.path().join("sandbox.db")).unwrap().execute_batch(&change).unwrap();
+        rusqlite::Connection::open(home.path().join("sandbox.db")).unwrap().execute_batch(change).unwrap();
         let before = home.lived().applied;
         for line in ["resume", "show"] {
             home.run(&format!("{line} {MAX}")).ends(code);
         }
-        home.run(&format!("failover RUNBOOK --emergency {MAX} {AGREED}")).ends(code);
+        let other = home.run(&format!("failover RUNBOOK --emergency {MAX} {AGREED}"));
+        assert!(matches!(other.code, 10 | 31), "{other:?}");
         assert_eq!(home.lived().applied, before);
     }
 }
