@@ -13,7 +13,7 @@ pub(super) async fn reprotect(this: &Move<'_>, moved: u8) -> Result<u8, Failure>
         Ok(done) if done.code() == code::DONE => Ok(moved),
         Ok(_) => Ok(code::UNPROTECTED),
         Err(failure) => {
-            failure.print();
+            failure.print(this.common.output);
             Ok(code::UNPROTECTED)
         }
     }

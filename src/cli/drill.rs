@@ -4,7 +4,7 @@ use super::{
     args::{Common, MoveArgs},
     exit::{Failure, code},
     moves::{Done, Move},
-    wiring::{block_on, print},
+    wiring::{block_on, commands, print},
 };
 use crate::{
     model::{Direction, Mode},
@@ -32,6 +32,12 @@ async fn rehearse(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
     let sandbox = first.world.sandbox.clone().ok_or_else(|| Failure::refused("a drill needs the sandbox"))?;
     let wrong = |e: crate::sandbox::SandboxError| Failure::environment(e.to_string());
     let before = sandbox.lived().map_err(wrong)?;
+    let situation = first.situation().await;
+    if let Some(away) = situation.active_site().filter(|site| **site != first.loaded.runbook().primary) {
+        let known = commands(common, &first.loaded.typed);
+        return Err(Failure::refused(format!("{away} serves: a drill starts from home"))
+            .hint(format!("{}     moves home", known.on_file("failback"))));
+    }
     let mut worst = code::DONE;
     for (args, direction) in [
         (&there, Direction::Failover),

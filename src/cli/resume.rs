@@ -7,7 +7,7 @@ use super::{
     moves::{human, replay},
     run::{busy, go_on, report, typed},
     runs::find,
-    wiring::{World, block_on, load, store, who, world},
+    wiring::{Purpose, World, block_on, load, store, who, world},
 };
 use crate::{
     clock::Timestamp,
@@ -81,7 +81,7 @@ pub(super) async fn take_up(
     let state = replay(store, &head.id).await?;
     let file = Path::new(&state.plan.folder).join(&state.plan.file);
     let loaded = load(common, &file)?;
-    let world = world(common, loaded.runbook(), false)?;
+    let world = world(common, loaded.runbook(), Purpose::TakeUp)?;
     if human(common) {
         if loaded.runbook().digest != state.plan.digest {
             note(&format!(

@@ -86,33 +86,29 @@ pub async fn end(journal: Journal, who: &Who, control: Control, now: Timestamp) 
     let stored = journal.store().read(&run, Seq(1)).await?;
     let mut state = RunState::replay(&stored)?;
     let mut journal = journal.at(state.head);
+    if state.outcome.is_some() {
+        // Its own process ended it meanwhile, which is what was asked.
+        journal.release().await?;
+        return Ok(state);
+    }
     let posted = Posted { id: ControlId(0), at: now, by: who.clone(), control };
-    // The process that held it is gone: what it had under way is in doubt, not on its way.
-    let taken = EventKind::LeaseTaken { holder: who.clone(), from: state.holder.clone() };
-    let resumed = EventKind::RunResumed { by: who.clone(), policy: Policy::default() };
     let mut batch = vec![];
-    for kind in [taken, resumed] {
-        let event = Event {
-            run: run.clone(),
-            seq: state.head.next(),
-            epoch: journal.epoch(),
-            at: now.max(state.last_at),
-            kind,
-        };
-        state.apply(&event)?;
-        batch.push(event);
-    }
-    for kind in control::receive(&state, &posted) {
-        let event = Event {
-            run: run.clone(),
-            seq: state.head.next(),
-            epoch: journal.epoch(),
-            at: now.max(state.last_at),
-            kind,
-        };
-        state.apply(&event)?;
-        batch.push(event);
-    }
+    let mut add = |state: &mut RunState, kinds: Vec<EventKind>, epoch| -> Result<(), EngineError> {
+        for kind in kinds {
+            let at = now.max(state.last_at);
+            let event = Event { run: run.clone(), seq: state.head.next(), epoch, at, kind };
+            state.apply(&event)?;
+            batch.push(event);
+        }
+        Ok(())
+    };
+    // What the process before left open is in doubt from now on; it is not under way any more.
+    let (from, policy, epoch) = (state.holder.clone(), state.policy.clone(), journal.epoch());
+    let taken =
+        vec![EventKind::LeaseTaken { holder: who.clone(), from }, EventKind::RunResumed { by: who.clone(), policy }];
+    add(&mut state, taken, epoch)?;
+    let ends = control::receive(&state, &posted);
+    add(&mut state, ends, epoch)?;
     journal.append(&batch).await?;
     journal.release().await?;
     match state.outcome {

@@ -320,6 +320,9 @@ impl RunState {
         for step in self.steps.values_mut() {
             for effect in step.effects.values_mut().filter(|e| e.status == EffectStatus::Intended) {
                 effect.status = EffectStatus::InDoubt;
+                // That doubt is no work of the step: a command whose dark window is its whole timeout
+                // must still have time to be sent again.
+                step.deadline = step.deadline + effect.effect.dark();
             }
         }
     }

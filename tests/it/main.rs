@@ -1,6 +1,7 @@
 //! Whole runs and the binary: one test program, a module per subject.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test says by panicking")]
 
+mod binary;
 mod emergency;
 mod lab;
 mod process;
