@@ -126,6 +126,7 @@ impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Journal(store) => store.into(),
+            EngineError::Refused => Self::refused(error.to_string()).hint("lifeboat show     tells why"),
             EngineError::Mismatch(_) | EngineError::Seal => Self::new(code::MISMATCH, error.to_string())
                 .hint("this journal was written by another lifeboat, or changed: nothing was done"),
         }

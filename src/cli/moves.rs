@@ -122,11 +122,17 @@ impl<'a> Move<'a> {
             self.nothing(direction, &from, &to)?;
             return Ok(Done::Nothing);
         }
-        if let Some(refusal) = situation.refusal(direction, mode, &from, &to) {
+        let refusal = situation.refusal(direction, mode, &from, &to);
+        if let Some(refusal) = refusal.clone().filter(|_| !self.args.dry_run) {
             return Err(Failure::refused(refusal.why).hint(refusal.hint));
         }
-        let plan = self.plan(direction, mode, (from, to)).await?;
+        let mut plan = self.plan(direction, mode, (from, to)).await?;
         if self.args.dry_run {
+            plan.cautions.extend(refusal.map(|r| plan::Caution {
+                step: None,
+                what: format!("{}; {}", r.why, r.hint),
+                refuses: true,
+            }));
             print(self.common, |page, out| view::plan::human(&plan, page, out), || view::plan::json(&plan))?;
             return Ok(Done::Planned);
         }
@@ -134,8 +140,9 @@ impl<'a> Move<'a> {
         let supersedes = self.args.supersede.as_deref().map(RunId::new);
         let start =
             Start { plan, realm: realm(self.common), policy: self.policy.clone(), since: self.since, supersedes, owed };
-        let code =
-            begin(self.common, &self.args.consent, &self.world, (&self.store, &self.loaded.key()), start).await?;
+        let key = self.loaded.key();
+        let newest = last.map(|l| l.run);
+        let code = begin(self.common, &self.args.consent, &self.world, (&self.store, &key, newest), start).await?;
         Ok(Done::Ran(code, mode))
     }
 
@@ -301,7 +308,7 @@ impl<'a> Move<'a> {
             now,
         };
         let plan = predicted(&self.loaded, &request, &self.world).await?;
-        if let Some(caution) = plan.cautions.iter().find(|c| c.refuses && mode == Mode::Planned) {
+        if let Some(caution) = plan.cautions.iter().find(|c| c.refuses && mode == Mode::Planned && !self.args.dry_run) {
             let step = caution.step.as_ref().map_or_else(String::new, |s| format!("step {s}: "));
             let hint = plan
                 .steps

@@ -109,9 +109,15 @@ pub(super) fn print(
 /// What was written is read, or whoever read has had enough, which is no failure.
 pub(super) fn read(written: std::io::Result<()>) -> Result<(), Failure> {
     match written {
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        // Whoever read has had enough, or the terminal hung up: neither changes how a run ended.
+        Err(e) if gone(&e) => Ok(()),
         other => Ok(other?),
     }
+}
+
+/// Nobody reads any more: a closed pipe, or a terminal that hung up.
+fn gone(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::BrokenPipe || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 /// How commands are typed here.

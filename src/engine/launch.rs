@@ -68,13 +68,13 @@ pub async fn resume(deps: Deps, doors: Doors, policy: Policy) -> Result<(Ended, 
     }
     let from = state.holder.clone();
     let inbox = deps.journal.store().inbox(&run, state.last_control).await?;
-    let (who, now) = (deps.who.clone(), deps.clock.now());
+    let who = deps.who.clone();
     let mut dispatcher = Dispatcher::new(deps, doors, state);
     dispatcher
         .commit(vec![EventKind::LeaseTaken { holder: who.clone(), from }, EventKind::RunResumed { by: who, policy }])
         .await?;
     for posted in inbox {
-        let events = control::receive(dispatcher.state(), &posted, now);
+        let events = control::receive(dispatcher.state(), &posted);
         dispatcher.commit(events).await?;
     }
     dispatcher.run().await
@@ -107,11 +107,14 @@ pub async fn end(journal: Journal, who: &Who, control: Control, now: Timestamp) 
     let taken =
         vec![EventKind::LeaseTaken { holder: who.clone(), from }, EventKind::RunResumed { by: who.clone(), policy }];
     add(&mut state, taken, epoch)?;
-    let ends = control::receive(&state, &posted, now);
+    let ends = control::receive(&state, &posted);
     add(&mut state, ends, epoch)?;
     journal.append(&batch).await?;
     journal.release().await?;
-    Ok(state)
+    match state.outcome {
+        Some(_) => Ok(state),
+        None => Err(EngineError::Refused),
+    }
 }
 
 /// The plan is the one that was sealed, or the run is not ours to go on with.

@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test says by panicking")]
 
 mod binary;
-mod cloud;
-mod engine;
+mod emergency;
+mod lab;
+mod process;
+mod there_and_back;

@@ -1,0 +1,127 @@
+//! A site is lost: what is saved, what is told, what is kept.
+
+use crate::lab::{Lab, Ran, Went, id, told};
+use async_trait::async_trait;
+use lifeboat::{
+    clock::Span,
+    driver::{Look, LookError},
+    event::{EventKind, Objective, RunOutcome},
+    model::{Direction, Impact, Mode},
+    world::{Sight, Target},
+};
+use std::sync::Arc;
+
+/// Rows a second that a seed's world writes while all is well.
+async fn rows_a_second(seed: u64) -> u64 {
+    let lab = Lab::new(seed, &[]);
+    let before = lab.lived().rows_written;
+    lab.wait(Span::secs(1000)).await;
+    (lab.lived().rows_written - before).div_ceil(1000)
+}
+
+/// What was lost is what was not replicated; what is told is at least that; and the snapshot keeps it.
+async fn loses_the_unreplicated_and_keeps_it(seed: u64, fault: &str) {
+    let what = format!("seed {seed}, {fault}");
+    let rate = rows_a_second(seed).await;
+    let lab = Lab::new(seed, &[fault]);
+    let ran = lab.go(Direction::Failover, Mode::Emergency).await;
+    assert_eq!(ran.outcome(), RunOutcome::Unprotected, "{what}\n{}", ran.told());
+    let lived = lab.lived();
+    let told = ran.measure(Objective::Rpo).unwrap().at_most.unwrap();
+    let lost = Span::secs(lived.rows_unreplicated_at_promotion / rate);
+    assert!(told >= lost, "{what}: told {told}, lost {} rows, {lost}", lived.rows_unreplicated_at_promotion);
+    let exactly = lived.rows_lost;
+
+    // The lost site comes back within 90 minutes; then it is protected again.
+    lab.wait(Span::hours(2)).await;
+    let again = lab.go(Direction::Reprotect, Mode::Emergency).await;
+    assert_eq!(again.outcome(), RunOutcome::Done, "{what}\n{}", again.told());
+    let after = lab.lived();
+    assert_eq!(after.rows_lost, 0, "{what}: {lived:?} {after:?}");
+    assert!(exactly >= lived.rows_unreplicated_at_promotion, "{what}: {lived:?}");
+    assert!(after.rows_kept_in_snapshot >= lived.rows_unreplicated_at_promotion, "{what}: {lived:?} {after:?}");
+    assert_eq!(after.repeated, Vec::<String>::new(), "{what}");
+    assert!(lab.has_nothing_to_do(Direction::Reprotect, Mode::Emergency).await, "{what}");
+}
+
+fn seeds() -> std::ops::Range<u64> {
+    0..std::env::var("LIFEBOAT_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(20)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_emergency_loses_what_was_not_replicated_says_so_and_the_snapshot_keeps_it() {
+    for seed in seeds() {
+        loses_the_unreplicated_and_keeps_it(seed, "primary-lost").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_does_one_whose_site_dies_while_it_runs() {
+    for step in ["lag", "declare", "hold_deploys", "scale", "freeze", "open", "promote"] {
+        for seed in 0..4 {
+            loses_the_unreplicated_and_keeps_it(seed, &format!("primary-lost@{step}")).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_emergency_brings_the_service_home_when_the_active_standby_dies() {
+    let lab = Lab::new(3, &["standby-lost@rest"]);
+    for direction in [Direction::Failover, Direction::Reprotect] {
+        let ran = lab.go(direction, Mode::Planned).await;
+        assert_eq!(ran.outcome(), RunOutcome::Done, "{}", ran.told());
+    }
+    assert!(matches!(lab.attempt(Direction::Failback, Mode::Planned).await, Went::Refused(_)));
+    let back = lab.go(Direction::Failback, Mode::Emergency).await;
+    assert_eq!(back.outcome(), RunOutcome::Unprotected, "{}", back.told());
+    assert_eq!(lab.situation().await.active_site().unwrap().as_str(), "ohio");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_emergency_goes_home_where_home_holds_no_replica() {
+    let lab = Lab::new(3, &["standby-lost@unpin"]);
+    lab.go(Direction::Failover, Mode::Planned).await;
+    let Went::Refused(refusal) = lab.attempt(Direction::Failback, Mode::Emergency).await else {
+        panic!("there is nothing to promote")
+    };
+    assert!(refusal.why.contains("no replica of oregon"), "{refusal:?}");
+}
+
+/// Looks at one site never come back.
+struct Hangs(Arc<dyn Look>, &'static str);
+
+#[async_trait]
+impl Look for Hangs {
+    async fn look(&self, at: &[Target]) -> Vec<Result<Sight, LookError>> {
+        if at.iter().any(|t| t.site.as_str() == self.1) {
+            std::future::pending::<()>().await;
+        }
+        self.0.look(at).await
+    }
+}
+
+/// From the command to the intent to promote.
+fn until_promotion(lab_started: lifeboat::clock::Timestamp, ran: &Ran) -> Span {
+    let promotes = ran
+        .events
+        .iter()
+        .find(|e| matches!(&e.kind, EventKind::EffectIntended { call, .. } if call.impact() == Impact::Irreversible));
+    promotes.unwrap_or_else(|| panic!("no promotion\n{}", told(&ran.events))).at.since(lab_started)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_that_hangs_does_not_delay_an_emergency_by_more_than_a_minute() {
+    for seed in 0..10 {
+        for (fault, looks_hang) in [(&["hang"][..], false), (&["hang"][..], true), (&[][..], true)] {
+            let mut lab = Lab::new(seed, fault);
+            if looks_hang {
+                lab.look = Arc::new(Hangs(lab.look.clone(), "ohio"));
+            }
+            let begun = lab.clock.now();
+            let ran = lab.go(Direction::Failover, Mode::Emergency).await;
+            assert!(ran.state.step(&id("promote")).unwrap().1.is_done(), "{}", ran.told());
+            let took = until_promotion(begun, &ran);
+            assert!(took <= Span::secs(60), "seed {seed}, {fault:?}, {looks_hang}: {took}\n{}", ran.told());
+        }
+    }
+}

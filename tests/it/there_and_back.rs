@@ -1,0 +1,69 @@
+//! Whole moves: there, protected again, and back.
+
+use crate::lab::{Lab, Ran};
+use lifeboat::{
+    event::{EventKind, RunOutcome},
+    model::{Direction, Mode},
+    world::Effect,
+};
+use std::time::Instant;
+
+const ROUND: [Direction; 4] = [Direction::Failover, Direction::Reprotect, Direction::Failback, Direction::Reprotect];
+
+/// Seeds of a run of the tests; `LIFEBOAT_SEEDS` asks for more.
+fn seeds() -> std::ops::Range<u64> {
+    0..std::env::var("LIFEBOAT_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(40)
+}
+
+fn sent(ran: &Ran) -> Vec<(&lifeboat::ids::StepId, &Effect)> {
+    let intents = ran.events.iter().filter_map(|e| match &e.kind {
+        EventKind::EffectIntended { step, call, .. } => Some((step, &**call)),
+        _ => None,
+    });
+    intents.collect()
+}
+
+/// A step sends the same effects in the same order; steps side by side may change places.
+fn executed_is_predicted(ran: &Ran) {
+    let (executed, predicted): (Vec<_>, Vec<_>) = (sent(ran), ran.plan.effects().collect());
+    for step in ran.plan.steps.iter().chain(&ran.plan.finally) {
+        let of = |all: &[(&lifeboat::ids::StepId, &Effect)]| {
+            all.iter().filter(|(id, _)| **id == step.id).map(|(_, e)| (*e).clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&executed), of(&predicted), "{} {} of {}", ran.plan.direction, step.id, ran.plan.run);
+    }
+    assert_eq!(executed.len(), predicted.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn planned_moves_there_and_back_lose_nothing_and_repeating_them_changes_nothing() {
+    let began = Instant::now();
+    for seed in seeds() {
+        let lab = Lab::new(seed, &[]);
+        for direction in ROUND {
+            let ran = lab.go(direction, Mode::Planned).await;
+            assert_eq!(ran.outcome(), RunOutcome::Done, "seed {seed}: {:?}\n{}", ran.state.measures, ran.told());
+            executed_is_predicted(&ran);
+            let before = lab.lived().applied;
+            assert!(lab.has_nothing_to_do(direction, Mode::Planned).await, "seed {seed}: {direction} again");
+            assert_eq!(lab.lived().applied, before);
+        }
+        let lived = lab.lived();
+        assert_eq!(lived.rows_lost, 0, "seed {seed}");
+        assert_eq!(lived.rows_unreplicated_at_promotion, 0, "seed {seed}");
+        assert_eq!(lived.two_writers, None, "seed {seed}");
+        assert_eq!(lived.repeated, Vec::<String>::new(), "seed {seed}");
+    }
+    println!("{} planned rounds in {:?}", seeds().end, began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_way_back_the_way_there_is_open_again() {
+    let lab = Lab::new(7, &[]);
+    for direction in ROUND.into_iter().chain([Direction::Failover]) {
+        let ran = lab.go(direction, Mode::Planned).await;
+        assert_eq!(ran.outcome(), RunOutcome::Done, "{}", ran.told());
+    }
+    assert_eq!(lab.situation().await.active_site().unwrap().as_str(), "oregon");
+    assert_eq!((lab.lived().rows_lost, lab.lived().two_writers), (0, None));
+}
