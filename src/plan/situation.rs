@@ -140,6 +140,11 @@ impl Situation {
         self.sites.get(site).is_some_and(|s| s.databases.values().any(open))
     }
 
+    fn is_closed(&self, site: &SiteName) -> bool {
+        let closed = |role: &DbRole| matches!(role, DbRole::Writer { closed: true, .. });
+        self.sites.get(site).is_some_and(|s| s.databases.values().all(closed))
+    }
+
     /// Why a run may not start in this situation; none: it may.
     pub fn refusal(&self, direction: Direction, mode: Mode, from: &SiteName, to: &SiteName) -> Option<Refusal> {
         let refuse = |why: String, hint: String| Some(Refusal { why, hint });
@@ -201,8 +206,14 @@ impl Situation {
             }
         };
         match role {
-            // A promotion that was begun shows as a writer: a resumed or repeated run goes on from there.
-            DbRole::Writer { .. } if !self.is_writer(from) => None,
+            // A promotion that was begun shows as an open writer: a repeated run goes on from there. What is
+            // closed was left behind once, and its data is old; home is trusted only where the site being
+            // left is seen to be closed.
+            DbRole::Writer { closed: false, .. }
+                if !self.is_writer(from) && (direction == Direction::Failover || self.is_closed(from)) =>
+            {
+                None
+            }
             DbRole::Replica { .. } => None,
             DbRole::Writer { .. } => {
                 Some(Refusal { why: format!("{name} at {to} is a database of its own, no replica of {from}"), hint })
