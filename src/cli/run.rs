@@ -19,15 +19,12 @@ use crate::{
         summary,
     },
 };
-use std::{io::IsTerminal as _, sync::Arc};
+use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Whether people can be asked here.
 pub(super) fn interactive(common: &Common, consent: &Consent) -> bool {
-    common.output == Output::Human
-        && !consent.unattended
-        && std::io::stdin().is_terminal()
-        && std::io::stderr().is_terminal()
+    common.output == Output::Human && !consent.unattended && Face::detect(false) == Face::Interactive
 }
 
 /// What the command line answers beforehand.
@@ -139,7 +136,7 @@ fn open(
 ) -> Result<(Deps, Doors, Screen), Failure> {
     let face = match common.output {
         Output::Json => Face::Json,
-        Output::Human if interactive(common, consent) => Face::detect(false),
+        Output::Human if interactive(common, consent) => Face::Interactive,
         Output::Human => Face::Lines,
     };
     let out: Box<dyn std::io::Write + Send> =

@@ -422,7 +422,8 @@ impl Dispatcher {
             self.say(format!("the terminal is gone: the run goes on to its next gate{}", self.held()));
             return Ok(false);
         }
-        self.interrupts += 1;
+        // A run that went on after the last one begins to count anew.
+        self.interrupts = if self.state.paused.is_none() && !self.live.stop_calls { 1 } else { self.interrupts + 1 };
         // Whoever ends the process is not there to be asked.
         self.live.interactive &= signal == Signal::Interrupt;
         match self.interrupts {

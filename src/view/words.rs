@@ -378,12 +378,16 @@ pub fn held(progress: &Progress) -> String {
     if progress.holds.is_empty() {
         return String::new();
     }
-    format!("; held: {}", progress.holds.values().map(hold).collect::<Vec<_>>().join(", "))
+    format!("; held: {}", progress.holds.values().map(|h| hold(h, progress)).collect::<Vec<_>>().join(", "))
 }
 
 /// What is held closed, since when and until when.
-pub fn hold(hold: &super::progress::Hold) -> String {
-    format!("{} since {}, until {} at most", hold.what, hold.since.time_of_day(), hold.until.time_of_day())
+pub fn hold(hold: &super::progress::Hold, progress: &Progress) -> String {
+    let since = hold.since.time_of_day();
+    if progress.irrevocable {
+        return format!("{} since {since}, until the promotion is done", hold.what);
+    }
+    format!("{} since {since}, until {} at most", hold.what, hold.until.time_of_day())
 }
 
 fn operator(who: &Who) -> String {

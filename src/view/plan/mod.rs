@@ -117,7 +117,12 @@ fn situation(plan: &Plan, text: &mut Text<'_>) -> io::Result<()> {
     for (name, how) in rows {
         let tone = if how.starts_with("unknown") { Tone::Warn } else { Tone::Plain };
         let label = if widest <= text.page.width / 2 { pad(&name, widest + 2) } else { format!("{name}: ") };
-        text.labelled(2, &label, tone, &how)?;
+        // A name that fills the line by itself is wrapped like any text.
+        if console::measure_text_width(&label) + 4 > text.page.width {
+            text.line(2, tone, &format!("{label}{how}"))?;
+        } else {
+            text.labelled(2, &label, tone, &how)?;
+        }
     }
     Ok(())
 }

@@ -154,7 +154,8 @@ pub(super) fn rows(progress: &Progress, page: &Page) -> Vec<String> {
     for hold in progress.holds.values() {
         let (held, max) = (progress.now.since(hold.since), hold.until.since(hold.since));
         let tone = if held.0 * 2 > max.0 { Tone::Bad } else { Tone::Warn };
-        rows.push((tone, format!("held: {}, {} of {max}", hold.what, short(held))));
+        let end = if progress.irrevocable { ", until the promotion is done".into() } else { format!(" of {max}") };
+        rows.push((tone, format!("held: {}, {}{end}", hold.what, short(held))));
     }
     if !progress.owed.is_empty() {
         let owed: Vec<_> = progress.owed.iter().map(ToString::to_string).collect();

@@ -150,7 +150,7 @@ impl Prompt {
             Self::Menu(_, why) => menu_facts(why, progress),
         };
         for hold in progress.holds.values() {
-            rows.push((Tone::Bad, format!("held: {}", words::hold(hold))));
+            rows.push((Tone::Bad, format!("held: {}", words::hold(hold, progress))));
         }
         rows.extend(progress.owed.iter().map(|owed| (Tone::Warn, format!("owed: {owed}"))));
         let mut lines = vec![String::new()];

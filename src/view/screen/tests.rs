@@ -53,7 +53,7 @@ fn without_a_terminal_every_fact_is_a_line_and_what_waits_says_what_to_type() {
     03:12:32 +32s    freeze    sends orders-ohio: default_transaction_read_only off -> on (rds:ModifyDBParameterGroup in us-east-2)
     03:12:48 +48s    freeze    done [orders: writes frozen by default_transaction_read_only]
     03:15:50 +3m50s  drained   failed: still 12s behind after 3m
-    03:15:51 +3m51s  run       paused: drained failed; held: writes frozen at ohio since 03:12:32
+    03:15:51 +3m51s  run       paused: drained failed; held: writes frozen at ohio since 03:12:32, until 03:18:05 at most
       next: lifeboat resume r1kf --retry drained --sandbox   (tries it again)
       next: lifeboat resume r1kf --skip drained --reason "..." --sandbox   (goes on without it)
       next: lifeboat resume r1kf --mark-done drained --reason "..." --sandbox   (takes it as done: you did it by hand)

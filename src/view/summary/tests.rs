@@ -45,8 +45,8 @@ fn a_paused_run_says_what_is_held_and_what_to_type() {
     outcome       paused: drained failed (planned failover of
                   storefront, ohio -> oregon, run r1kf, 3m51s,
                   in the sandbox)
-    held          writes frozen at ohio since 03:12:32, by
-                  freeze
+    held          writes frozen at ohio since 03:12:32, until
+                  03:18:05 at most, by freeze
     failed        drained: still 12s behind after 3m
     not started   promote, moved, allow_deploys
     effects       1 sent, 1 happened
