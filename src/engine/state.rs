@@ -5,7 +5,7 @@ use super::{
     step_run::{EffectRun, EffectStatus, StepRun, StepState},
 };
 use crate::{
-    clock::Timestamp,
+    clock::{Span, Timestamp},
     event::{
         AnsweredBy, Event, EventKind, How, Measure, Objective, Obligation, PauseReason, Policy, Realm, RunOutcome, Who,
     },
@@ -46,6 +46,8 @@ pub struct RunState {
     pub phase: Phase,
     /// Why it waits; nothing more is started while it does.
     pub paused: Option<PauseReason>,
+    /// Since when it waits.
+    pub paused_since: Option<Timestamp>,
     /// Every step.
     pub steps: BTreeMap<StepId, StepRun>,
     /// What steps tell later ones.
@@ -130,6 +132,7 @@ impl RunState {
             policy: policy.clone(),
             phase: Phase::Forward,
             paused: None,
+            paused_since: None,
             steps,
             outputs: BTreeMap::new(),
             asks: BTreeMap::new(),
@@ -186,13 +189,19 @@ impl RunState {
                     held.overdue = true;
                 }
             }
-            E::LeaseTaken { holder, .. } => self.holder = Some(holder),
-            E::RunResumed { policy, .. } => self.resumed(policy, at),
-            E::RunPaused { why } => self.paused = Some(why),
-            E::RunContinued { .. } => {
-                self.paused = None;
-                self.shift_deadlines(at);
+            E::LeaseTaken { holder, .. } => {
+                self.holder = Some(holder);
+                // A run that waited has been still for longer: that is counted when it goes on.
+                if self.paused_since.is_none() {
+                    self.shift_deadlines(at.since(self.last_at));
+                }
             }
+            E::RunResumed { policy, .. } => self.resumed(policy, at),
+            E::RunPaused { why } => {
+                self.paused = Some(why);
+                self.paused_since.get_or_insert(at);
+            }
+            E::RunContinued { .. } => self.go_on(at),
             E::ConfirmationAsked { ask, step, question, message, facts, until, loss } => {
                 drop(self.asks.insert(
                     ask,
@@ -214,11 +223,11 @@ impl RunState {
             E::ConfirmationGiven { ask, answer, by } => self.answered(ask, answer, by, at)?,
             E::UndoBegun { holds_only, .. } => {
                 self.phase = Phase::Undoing { holds_only };
-                self.paused = None;
+                self.go_on(at);
             }
             E::ClosingBegun => {
                 self.phase = Phase::Closing { aborted: matches!(self.phase, Phase::Undoing { .. }) };
-                self.paused = None;
+                self.go_on(at);
             }
             E::HoldOpened { step, until, what } => {
                 drop(self.holds.insert(step, Held { what, since: at, until, overdue: false }));
@@ -289,8 +298,7 @@ impl RunState {
     /// unwatched meanwhile, and time without a process is nobody's fault.
     fn resumed(&mut self, policy: Policy, at: Timestamp) {
         self.policy = policy;
-        self.paused = None;
-        self.shift_deadlines(at);
+        self.go_on(at);
         for step in self.steps.values_mut() {
             step.past.holding_since = None;
             step.undo_past.holding_since = None;
@@ -300,9 +308,16 @@ impl RunState {
         }
     }
 
-    /// Time between the last event and this one does not count against anybody.
-    fn shift_deadlines(&mut self, at: Timestamp) {
-        let idle = at.since(self.last_at);
+    /// The wait is over: it does not count against anybody.
+    fn go_on(&mut self, at: Timestamp) {
+        self.paused = None;
+        if let Some(since) = self.paused_since.take() {
+            self.shift_deadlines(at.since(since));
+        }
+    }
+
+    /// Time in which nothing went on does not count against steps and questions.
+    fn shift_deadlines(&mut self, idle: Span) {
         for step in self.steps.values_mut() {
             step.deadline = step.deadline + idle;
         }

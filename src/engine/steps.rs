@@ -91,6 +91,8 @@ fn attempt(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Turn) {
         Some(Ok(inputs)) => {
             let deadline = if run.attempt.0 > 0 && matches!(run.state, StepState::Backoff(_)) {
                 run.deadline
+            } else if undoing {
+                cx.now + undo_limit(step)
             } else {
                 cx.now + step.timeout
             };
@@ -118,6 +120,13 @@ fn known(cx: &Cx<'_>) -> std::collections::BTreeMap<crate::ids::StepId, Outputs>
     all
 }
 
+/// How long taking a step back may take. A short limit is meant for the way there, where giving up
+/// early is cheap; the undo may be slower by nature (servers come later than they go).
+fn undo_limit(step: &PlanStep) -> Span {
+    let usual = step.undo.as_ref().and_then(|undo| crate::action::row(&undo.action)).map(|row| row.timeout);
+    usual.map_or(step.timeout, |usual| usual.max(step.timeout))
+}
+
 /// Begins to take a step back.
 pub(super) fn begin_undo(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
     let run = &cx.state.steps[&step.id];
@@ -127,7 +136,7 @@ pub(super) fn begin_undo(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
             attempt: run.attempt.next(),
             way: Way::Undo,
             inputs: Box::new(inputs),
-            deadline: cx.now + step.timeout,
+            deadline: cx.now + undo_limit(step),
         }),
         Some(Err(why)) => turn.push(EventKind::StepFailed { step: step.id.clone(), why, hint: None }),
         None => {}
@@ -263,7 +272,8 @@ fn again(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, why: String, retry: Retry,
     let pause = Span((retry.delay.0 << (run.attempt.0 - 1).min(16)).min(retry.max_delay.0));
     let next = cx.now + pause;
     if run.attempt.0 >= retry.attempts || next >= run.deadline {
-        return fail(cx, step, format!("{why} (attempt {} of {})", run.attempt, retry.attempts), None, turn);
+        let of = if retry.attempts == u32::MAX { String::new() } else { format!(" of {}", retry.attempts) };
+        return fail(cx, step, format!("{why} (attempt {}{of})", run.attempt), None, turn);
     }
     turn.push(EventKind::AttemptFailed { step: step.id.clone(), why, retry_at: Some(next) });
 }
