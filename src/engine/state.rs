@@ -299,11 +299,16 @@ impl RunState {
     fn resumed(&mut self, policy: Policy, at: Timestamp) {
         self.policy = policy;
         self.go_on(at);
-        for step in self.steps.values_mut() {
+        for (id, step) in &mut self.steps {
             step.past.holding_since = None;
             step.undo_past.holding_since = None;
+            let waits = self.plan.step(id).is_some_and(|s| !s.best_effort());
             for effect in step.effects.values_mut().filter(|e| e.status == EffectStatus::Intended) {
                 effect.status = EffectStatus::InDoubt;
+                // Until it can be told, nothing can be tried again: that must not use up the limit.
+                if waits {
+                    step.deadline = step.deadline + effect.effect.dark();
+                }
             }
         }
     }
