@@ -87,15 +87,16 @@ async fn a_planned_run_stopped_before_the_promotion_leaves_the_old_site_writable
             let what = format!("{stop:?} at {step}");
             let lab = Lab::new(21, &[]);
             let ran = stopped_at(&lab, step, stop).await;
+            // A step that is done at its first look does not fail by its limit.
+            let failed = ran.events.iter().any(|e| matches!(e.kind, EventKind::StepFailed { .. }));
+            let went_through = matches!(stop, Stop::Fails(_) | Stop::FailsLate(_)) && !failed;
             if promoted(&ran) {
-                assert!(step == "promote", "{what}: promoted\n{}", ran.told());
+                assert!(step == "promote" || went_through, "{what}: promoted\n{}", ran.told());
                 assert!(at_ohio_after_promotion(&ran).is_empty(), "{what}");
                 continue;
             }
             let ends = [RunOutcome::RolledBack, RunOutcome::Partial, RunOutcome::Refused];
-            // One second may be enough for a step that only looks.
-            let never_failed = matches!(stop, Stop::FailsLate(_)) && ran.outcome() == RunOutcome::Done;
-            assert!(ends.contains(&ran.outcome()) && !never_failed, "{what}: {:?}\n{}", ran.outcome(), ran.told());
+            assert!(ends.contains(&ran.outcome()), "{what}: {:?}\n{}", ran.outcome(), ran.told());
             assert!(ran.state.holds.is_empty(), "{what}: {:?}", ran.state.holds);
             assert_eq!(lab.situation().await.active_site().unwrap().as_str(), "ohio", "{what}");
             assert!(writes_go_on(&lab).await, "{what}: no writes\n{}", ran.told());

@@ -38,7 +38,12 @@ fn ends_right(what: &str, (outcome, reference): (RunOutcome, &Lived), ran: &Ran,
     assert_eq!(lived.repeated, Vec::<String>::new(), "{what}\n{}", ran.told());
     let times = |call: &str| lived.applied.get(call).copied().unwrap_or(0);
     assert_eq!(times("PromoteReadReplica"), 1, "{what}: {:?}", lived.applied);
-    assert_eq!(lived.applied, reference.applied, "{what}\n{}", ran.told());
+    if ran.plan.mode == Mode::Planned {
+        assert_eq!(lived.applied, reference.applied, "{what}\n{}", ran.told());
+    }
+    // A best effort that died on its way may be passed, never repeated.
+    let more = lived.applied.iter().find(|(call, n)| **n > reference.applied.get(*call).copied().unwrap_or(0));
+    assert_eq!(more, None, "{what}\n{}", ran.told());
     if ran.plan.mode == Mode::Planned {
         assert_eq!((lived.rows_lost, lived.two_writers), (0, None), "{what}");
     }

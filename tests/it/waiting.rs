@@ -90,6 +90,7 @@ async fn time_without_a_process_does_not_count_as_silence() {
     let ran = lab.run(plan.clone(), Box::new(react)).await.unwrap();
     assert!(matches!(ran.ended, Ended::Waiting(_)), "{}", ran.told());
     lab.wait(Span::mins(20)).await;
+    lab.policy.interactive = false;
     // Time without a process is nobody's fault: the question has its fifteen minutes again.
     let ran = lab.resume(&plan, Box::new(react)).await.unwrap();
     let (_, ask) = ran.state.open_asks().next().unwrap_or_else(|| panic!("answered\n{}", ran.told()));
