@@ -91,6 +91,7 @@ impl Bench {
             direction: self.direction,
             past: &self.past,
             now: NOW,
+            limit: Span::mins(10),
             incident: NOW - Span::mins(2),
         };
         with(&cx)

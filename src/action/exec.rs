@@ -90,7 +90,7 @@ impl Exec {
     }
 
     fn effect(&self, cx: &StepCx<'_>) -> Effect {
-        let limit = ROW.timeout;
+        let limit = cx.limit;
         // Without a check nothing tells: the target is named, but never looked at.
         let watched = self.check().unwrap_or(Command { argv: self.command.clone(), limit, read_only: false });
         let run =
@@ -107,7 +107,10 @@ impl Behave for Exec {
     fn next(&self, cx: &StepCx<'_>, w: &World) -> Next {
         let effect = self.effect(cx);
         let sent = cx.past.last_on(&effect.target);
-        let output = sent.and_then(|s| s.receipt.as_ref()).map(|r| ("output".to_owned(), r.output.clone()));
+        let output = sent
+            .and_then(|s| s.receipt.as_ref())
+            .filter(|r| !r.output.is_null())
+            .map(|r| ("output".to_owned(), r.output.clone()));
         let done = |how: &str| Next::Done {
             outputs: Outputs::from_iter(output.clone()),
             facts: vec![fact(self.command.join(" "), how)],

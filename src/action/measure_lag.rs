@@ -74,7 +74,14 @@ impl Behave for MeasureLag {
     }
 
     fn next(&self, cx: &StepCx<'_>, w: &World) -> Next {
-        Next::all(cx.items.iter().map(|item| answer(|| self.measure(cx, item, w))))
+        let each: Vec<_> = cx.items.iter().map(|item| answer(|| self.measure(cx, item, w))).collect();
+        let untold = |n: &Next| matches!(n, Next::Done { outputs, facts } if outputs.is_empty() && facts.len() > 1);
+        let unknown = each.iter().any(untold);
+        match Next::all(each) {
+            // What one of several databases would lose is not known: so is the whole.
+            Next::Done { facts, .. } if unknown => Next::Done { outputs: Outputs::new(), facts },
+            other => other,
+        }
     }
 }
 

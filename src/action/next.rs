@@ -35,6 +35,8 @@ pub struct StepCx<'a> {
     pub past: &'a StepPast,
     /// The present.
     pub now: Timestamp,
+    /// How long the step may take.
+    pub limit: Span,
     /// When the incident began, or the run where nobody said.
     pub incident: Timestamp,
 }
@@ -167,10 +169,11 @@ impl Next {
     /// then one that has something to send, so that items move side by side; then waits as one.
     /// Outputs of several items: of durations and numbers the largest, of texts all, joined by a comma.
     pub fn all(items: impl IntoIterator<Item = Next>) -> Self {
-        let (mut send, mut waits, mut outputs, mut facts) = (None, None, Outputs::new(), vec![]);
+        let (mut asks, mut send, mut waits, mut outputs, mut facts) = (None, None, None, Outputs::new(), vec![]);
         for item in items {
             match item {
-                Self::Stuck { .. } | Self::Ask { .. } => return item,
+                Self::Stuck { .. } => return item,
+                Self::Ask { .. } => asks = Some(worse(asks, item)),
                 Self::Send { .. } => send = send.or(Some(item)),
                 Self::Wait { on, why, until, holds } => waits = Some(join_waits(waits, (on, why, until, holds))),
                 Self::Done { outputs: more, facts: seen } => {
@@ -181,11 +184,24 @@ impl Next {
                 }
             }
         }
+        if let Some(asks) = asks {
+            return asks;
+        }
         match (send, waits) {
             (Some(send), _) => send,
             (None, Some((on, why, until, holds))) => Self::Wait { on, why, until, holds },
             (None, None) => Self::Done { outputs, facts },
         }
+    }
+}
+
+/// Two questions as one: both's facts, the larger loss; an unknown loss is the largest.
+fn worse(a: Option<Next>, b: Next) -> Next {
+    match (a, b) {
+        (Some(Next::Ask { question, facts: one, loss: x }), Next::Ask { facts: other, loss: y, .. }) => {
+            Next::Ask { question, facts: one.into_iter().chain(other).collect(), loss: x.zip(y).map(|(x, y)| x.max(y)) }
+        }
+        (_, b) => b,
     }
 }
 

@@ -34,14 +34,6 @@ fn guarded<'a>(action: &Action, cx: &StepCx<'a>) -> Vec<&'a Resource> {
     }
 }
 
-/// Whether a step is guarded at all.
-pub fn is_guarded(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::PromoteReplica(_) | Action::UnfreezeWrites(_) | Action::Retire(_) | Action::ShiftTraffic(_)
-    )
-}
-
 /// What must be looked at to judge a step.
 pub fn targets(action: &Action, cx: &StepCx<'_>) -> Vec<Target> {
     let of = |item: &Resource, site: &Site| {

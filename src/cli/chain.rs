@@ -13,7 +13,7 @@ pub(super) async fn reprotect(this: &Move<'_>, moved: u8) -> Result<u8, Failure>
         Ok(done) if done.code() == code::DONE => Ok(moved),
         Ok(_) => Ok(code::UNPROTECTED),
         Err(failure) => {
-            failure.print();
+            failure.print(this.common.output);
             Ok(code::UNPROTECTED)
         }
     }
@@ -21,6 +21,8 @@ pub(super) async fn reprotect(this: &Move<'_>, moved: u8) -> Result<u8, Failure>
 
 /// Asks which kind of failover it is, recommending what was seen.
 pub(super) fn ask_mode(advice: &str, planned: bool) -> Result<Mode, Failure> {
+    // Ctrl-C closes the question; by default it would end the process with the cursor hidden.
+    let _heard = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
     let items = ["planned: nothing may be lost", "emergency: the site being left may be gone"];
     let chosen = dialoguer::Select::new()
         .with_prompt(format!("Which failover? {advice}"))

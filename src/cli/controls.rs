@@ -96,9 +96,9 @@ pub(super) fn abandon(common: &Common, args: &AbandonArgs) -> Result<u8, Failure
     })
 }
 
-/// Waits a few seconds for a holder to let go. Gives whether it did.
+/// Waits two seconds for a holder to let go. Gives whether it did.
 pub(super) async fn wait_until_free(store: &Arc<dyn Store>, key: &LeaseKey) -> Result<bool, Failure> {
-    for _ in 0..100 {
+    for _ in 0..20 {
         if !held(store, key).await? {
             return Ok(true);
         }

@@ -4,7 +4,7 @@ use super::{
     args::{Common, MoveArgs},
     exit::{Failure, code},
     moves::{Done, Move},
-    wiring::{block_on, print},
+    wiring::{block_on, commands, print},
 };
 use crate::{
     model::{Direction, Mode},
@@ -26,11 +26,18 @@ pub(super) fn run(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
 
 async fn rehearse(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
     let there = MoveArgs { planned: !args.emergency, ..args.clone() };
-    let back = MoveArgs { planned: true, emergency: false, since: None, supersede: None, ..args.clone() };
+    // A reprotect takes the mode of the move it follows; a failback is planned.
+    let back = MoveArgs { planned: false, emergency: false, since: None, supersede: None, ..args.clone() };
     let first = Move::open(common, &there)?;
     let sandbox = first.world.sandbox.clone().ok_or_else(|| Failure::refused("a drill needs the sandbox"))?;
     let wrong = |e: crate::sandbox::SandboxError| Failure::environment(e.to_string());
     let before = sandbox.lived().map_err(wrong)?;
+    let situation = first.situation().await;
+    if let Some(away) = situation.active_site().filter(|site| **site != first.loaded.runbook().primary) {
+        let known = commands(common, &first.loaded.typed);
+        return Err(Failure::refused(format!("{away} serves: a drill starts from home"))
+            .hint(format!("{}     moves home", known.on_file("failback"))));
+    }
     let mut worst = code::DONE;
     for (args, direction) in [
         (&there, Direction::Failover),
@@ -45,7 +52,7 @@ async fn rehearse(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
         }
     }
     let lived = sandbox.lived().map_err(wrong)?.since(&before);
-    print(common, |page, out| human(&lived, page, out), || view::json::of("lived", &lived))?;
+    print(common, |_, out| human(&lived, out), || view::json::of("lived", &lived))?;
     Ok(worst)
 }
 
@@ -58,7 +65,7 @@ fn worth(done: &Done) -> u8 {
 }
 
 /// What users lived through.
-fn human(lived: &Lived, _page: &view::Page, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+fn human(lived: &Lived, out: &mut dyn std::io::Write) -> std::io::Result<()> {
     writeln!(out, "what users lived through")?;
     writeln!(out, "  downtime        {}", lived.downtime)?;
     writeln!(out, "  write outage    {}", lived.write_outage)?;

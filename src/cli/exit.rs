@@ -1,9 +1,11 @@
 //! Exit codes: they answer "what state is production in?". Alone in turning outcomes into codes.
 
+use super::args::Output;
 use crate::{
     engine::{Ended, EngineError},
     event::{PauseReason, RunOutcome},
     store::StoreError,
+    view,
 };
 use std::io::Write as _;
 
@@ -98,8 +100,18 @@ impl Failure {
         self
     }
 
-    /// Prints it for people.
-    pub(super) fn print(&self) {
+    /// Prints it: for people to stderr, for programs as an object on stdout.
+    pub(super) fn print(&self, output: Output) {
+        if output == Output::Json {
+            if !self.what.is_empty() {
+                let mut object = view::json::typed("error");
+                object.insert("code".into(), self.code.into());
+                object.insert("message".into(), self.what.clone().into());
+                object.insert("hints".into(), self.hints.clone().into());
+                drop(writeln!(std::io::stdout().lock(), "{}", serde_json::Value::Object(object)));
+            }
+            return;
+        }
         let mut err = std::io::stderr().lock();
         if !self.what.is_empty() {
             drop(writeln!(err, "error: {}", self.what));
@@ -114,6 +126,7 @@ impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Journal(store) => store.into(),
+            EngineError::Refused => Self::refused(error.to_string()).hint("lifeboat show     tells why"),
             EngineError::Mismatch(_) | EngineError::Seal => Self::new(code::MISMATCH, error.to_string())
                 .hint("this journal was written by another lifeboat, or changed: nothing was done"),
         }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Looks at targets, all sites at once, each within a limit.
 pub(super) async fn look(look: &dyn Look, clock: &dyn Clock, targets: &BTreeSet<Target>) -> World {
-    const LIMIT: Span = Span::secs(4);
+    const LIMIT: Span = Span::secs(3);
     let mut sites: BTreeMap<_, Vec<Target>> = BTreeMap::new();
     for target in targets {
         sites.entry(target.site.clone()).or_default().push(target.clone());

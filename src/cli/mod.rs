@@ -22,7 +22,7 @@ mod wiring;
 
 pub use args::command;
 
-use args::{Args, Command};
+use args::{Args, Command, Output};
 use clap::Parser;
 use exit::{Failure, code};
 use std::process::ExitCode;
@@ -34,11 +34,12 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     // A panic is a mistake of ours: its code must not be taken for a state of production.
+    let output = args.common.output;
     let result = std::panic::catch_unwind(|| dispatch(args));
     let code = match result {
         Ok(Ok(code)) => code,
         Ok(Err(failure)) => {
-            failure.print();
+            failure.print(output);
             failure.code
         }
         Err(_) => code::INTERNAL,
@@ -48,8 +49,24 @@ pub fn main() -> ExitCode {
 
 /// Help and version go to stdout and are no mistake; everything else is.
 fn usage(error: &clap::Error) -> ExitCode {
-    drop(error.print());
-    if error.use_stderr() { ExitCode::from(code::USAGE) } else { ExitCode::SUCCESS }
+    if !error.use_stderr() {
+        drop(error.print());
+        return ExitCode::SUCCESS;
+    }
+    if wants_json() {
+        let text = error.render().to_string();
+        let what = text.trim_start_matches("error:").trim();
+        Failure::usage(what).print(Output::Json);
+    } else {
+        drop(error.print());
+    }
+    ExitCode::from(code::USAGE)
+}
+
+/// Whether JSON was asked for on a command line that cannot be read as a whole.
+fn wants_json() -> bool {
+    let all: Vec<_> = std::env::args().collect();
+    all.iter().any(|a| a == "--output=json") || all.windows(2).any(|two| two == ["--output", "json"])
 }
 
 fn dispatch(args: Args) -> Result<u8, Failure> {

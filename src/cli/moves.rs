@@ -6,12 +6,12 @@ use super::{
     exit::{Failure, code},
     gather,
     run::{begin, busy, claim, interactive, policy},
-    wiring::{Loaded, World, block_on, commands, load, print, realm, store, who, world},
+    wiring::{Loaded, Purpose, World, block_on, commands, load, print, realm, store, who, world},
 };
 use crate::{
     clock::{Span, Timestamp},
     engine::{self, RunState, Start},
-    event::{Control, Obligation, Policy},
+    event::{Control, Obligation, Policy, Who},
     ids::{RunId, Seq, SiteName},
     model::{Direction, Mode},
     plan::{self, Plan, Request, Situation},
@@ -74,7 +74,8 @@ impl<'a> Move<'a> {
         }
         // A dry run leaves no trace, not even an empty store.
         let store = store(common, !args.dry_run)?;
-        let world = world(common, loaded.runbook(), true)?;
+        let purpose = if args.dry_run { Purpose::Look } else { Purpose::Begin };
+        let world = world(common, loaded.runbook(), purpose)?;
         let since = args.since.as_deref().map(|text| since(text, world.clock.now())).transpose()?;
         Ok(Self { common, args, loaded, world, store, policy, since })
     }
@@ -108,7 +109,7 @@ impl<'a> Move<'a> {
     /// One run: look, refuse or plan, begin, stay.
     pub(super) async fn go(&self, direction: Direction) -> Result<Done, Failure> {
         let last = self.last().await?;
-        self.free(last.as_ref()).await?;
+        self.free(direction, last.as_ref()).await?;
         let last = match last {
             Some((head, _)) => Some(replay(&self.store, &head.id).await?),
             None => None,
@@ -121,11 +122,17 @@ impl<'a> Move<'a> {
             self.nothing(direction, &from, &to)?;
             return Ok(Done::Nothing);
         }
-        if let Some(refusal) = situation.refusal(direction, mode, &from, &to) {
+        let refusal = situation.refusal(direction, mode, &from, &to);
+        if let Some(refusal) = refusal.clone().filter(|_| !self.args.dry_run) {
             return Err(Failure::refused(refusal.why).hint(refusal.hint));
         }
-        let plan = self.plan(direction, mode, (from, to)).await?;
+        let mut plan = self.plan(direction, mode, (from, to)).await?;
         if self.args.dry_run {
+            plan.cautions.extend(refusal.map(|r| plan::Caution {
+                step: None,
+                what: format!("{}; {}", r.why, r.hint),
+                refuses: true,
+            }));
             print(self.common, |page, out| view::plan::human(&plan, page, out), || view::plan::json(&plan))?;
             return Ok(Done::Planned);
         }
@@ -133,8 +140,9 @@ impl<'a> Move<'a> {
         let supersedes = self.args.supersede.as_deref().map(RunId::new);
         let start =
             Start { plan, realm: realm(self.common), policy: self.policy.clone(), since: self.since, supersedes, owed };
-        let code =
-            begin(self.common, &self.args.consent, &self.world, (&self.store, &self.loaded.key()), start).await?;
+        let key = self.loaded.key();
+        let newest = last.map(|l| l.run);
+        let code = begin(self.common, &self.args.consent, &self.world, (&self.store, &key, newest), start).await?;
         Ok(Done::Ran(code, mode))
     }
 
@@ -145,8 +153,15 @@ impl<'a> Move<'a> {
     }
 
     /// Sees to it that no other run is unfinished: superseded where that was asked, else refused.
-    async fn free(&self, last: Option<&(RunHead, bool)>) -> Result<(), Failure> {
-        let Some((head, true)) = last else { return Ok(()) };
+    async fn free(&self, direction: Direction, last: Option<&(RunHead, bool)>) -> Result<(), Failure> {
+        let Some((head, true)) = last else {
+            // One that ended meanwhile blocks nobody.
+            let gone = |run: &&String| last.is_none_or(|(head, _)| **run != head.id.as_str());
+            return match self.args.supersede.as_ref().filter(gone) {
+                Some(run) => Err(Failure::usage(format!("{run} is not the unfinished run: there is none"))),
+                None => Ok(()),
+            };
+        };
         let holder = self.store.holder(&self.loaded.key()).await?.filter(|h| h.alive);
         let known = commands(self.common, &self.loaded.typed);
         match (&self.args.supersede, &self.args.reason) {
@@ -158,11 +173,22 @@ impl<'a> Move<'a> {
                 None => Err(Failure::refused(format!("run {} is unfinished", head.id))
                     .hint(format!("{}     takes it up again", known.on_run("resume", &head.id, "")))
                     .hint(format!(
-                        "--supersede {} --reason TEXT     takes over from it, with what it holds and owes",
+                        "{} --supersede {} --reason \"...\"     takes over from it, with what it holds and owes",
+                        known.on_file(&self.said(direction)),
                         head.id
                     ))),
             },
         }
+    }
+
+    /// The command and its mode, as they were typed.
+    fn said(&self, direction: Direction) -> String {
+        let mode = match (self.args.planned, self.args.emergency) {
+            (true, _) => " --planned",
+            (_, true) => " --emergency",
+            _ => "",
+        };
+        format!("{direction}{mode}")
     }
 
     /// Ends an unfinished run as it stands, be it held by a living process or not.
@@ -170,18 +196,25 @@ impl<'a> Move<'a> {
         let by = who(self.args.consent.operator.as_ref());
         let control = Control::Supersede { by: RunId::new("the next run"), why: why.to_owned() };
         let alive = self.store.holder(&head.key).await?.is_some_and(|h| h.alive);
-        if alive {
-            self.store.post(&head.id, &control, &by, self.world.clock.now()).await?;
-            let ended = super::controls::wait_until_free(&self.store, &head.key).await?;
-            if !ended {
-                return Err(Failure::new(code::BUSY, format!("run {} did not let go", head.id))
-                    .hint("end its process, then type the same again"));
-            }
+        if alive && !self.let_go(head, &control, &by).await? {
+            return Err(Failure::new(code::BUSY, format!("run {} did not let go", head.id))
+                .hint("end its process, then type the same again"));
         }
         let fence = claim(&self.store, &head.key, &self.args.consent).await?;
         let journal = Journal::new(self.store.clone(), self.world.boot.clone(), fence, head.id.clone(), Seq(0));
         engine::end(journal, &by, control, self.world.clock.now()).await?;
         Ok(())
+    }
+
+    /// Asks a living holder to let go, again and again: while a call of its is under way it cannot.
+    async fn let_go(&self, head: &RunHead, control: &Control, by: &Who) -> Result<bool, Failure> {
+        for _ in 0..15 {
+            self.store.post(&head.id, control, by, self.world.clock.now()).await?;
+            if super::controls::wait_until_free(&self.store, &head.key).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What is seen of all sites.
@@ -275,7 +308,7 @@ impl<'a> Move<'a> {
             now,
         };
         let plan = predicted(&self.loaded, &request, &self.world).await?;
-        if let Some(caution) = plan.cautions.iter().find(|c| c.refuses && mode == Mode::Planned) {
+        if let Some(caution) = plan.cautions.iter().find(|c| c.refuses && mode == Mode::Planned && !self.args.dry_run) {
             let step = caution.step.as_ref().map_or_else(String::new, |s| format!("step {s}: "));
             let hint = plan
                 .steps

@@ -5,7 +5,7 @@ use super::{
     exit::{Failure, code},
     gather,
     moves::{params, predicted, since, wrong},
-    wiring::{Loaded, World, block_on, load, print, world},
+    wiring::{Loaded, Purpose, World, block_on, load, print, world},
 };
 use crate::{
     clock::Timestamp,
@@ -19,7 +19,7 @@ use crate::{
 pub(super) fn run(common: &Common, args: &PlanArgs) -> Result<u8, Failure> {
     let loaded = load(common, &args.file)?;
     block_on(common, async {
-        let world = if args.offline { None } else { Some(world(common, loaded.runbook(), true)?) };
+        let world = if args.offline { None } else { Some(world(common, loaded.runbook(), Purpose::Look)?) };
         let modes = match (args.planned, args.emergency) {
             (true, false) => vec![Mode::Planned],
             (false, true) => vec![Mode::Emergency],

@@ -2,12 +2,12 @@
 
 use super::{
     args::{Common, Consent, ResumeArgs},
-    exit::{Failure, of_outcome},
+    exit::{Failure, code, of_outcome},
     gather,
     moves::{human, replay},
     run::{busy, go_on, report, typed},
     runs::find,
-    wiring::{World, block_on, load, store, who, world},
+    wiring::{Purpose, World, block_on, load, store, who, world},
 };
 use crate::{
     clock::Timestamp,
@@ -81,7 +81,7 @@ pub(super) async fn take_up(
     let state = replay(store, &head.id).await?;
     let file = Path::new(&state.plan.folder).join(&state.plan.file);
     let loaded = load(common, &file)?;
-    let world = world(common, loaded.runbook(), false)?;
+    let world = world(common, loaded.runbook(), Purpose::TakeUp)?;
     if human(common) {
         if loaded.runbook().digest != state.plan.digest {
             note(&format!(
@@ -91,7 +91,10 @@ pub(super) async fn take_up(
         }
         drift(&state, &world).await;
     }
-    go_on(common, consent, &world, (store, &head.key, &head.id), &state.plan).await
+    let code = go_on(common, consent, &world, (store, &head.key, &head.id), &state.plan).await?;
+    // A planned move that `resume` brought to its end is not followed by its reprotect: it is owed.
+    let owes = !replay(store, &head.id).await?.owed.is_empty();
+    Ok(if matches!(code, code::DONE | code::MISSED) && owes { code::UNPROTECTED } else { code })
 }
 
 /// Tells what is otherwise than the run left it.

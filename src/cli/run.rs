@@ -11,7 +11,7 @@ use crate::{
     engine::{self, Deps, Doors, Ended, RunState, Start, Watch},
     event::{AcceptLoss, Event, EventKind, Notice, Policy, Request, Way},
     ids::{LeaseKey, RunId, Seq, StepId},
-    plan::Plan,
+    plan::{Plan, PlanStep},
     sandbox::Sandbox,
     store::{Claim, Holder, Journal, Store},
     view::{
@@ -77,10 +77,16 @@ pub(super) async fn begin(
     common: &Common,
     consent: &Consent,
     world: &World,
-    (store, key): (&Arc<dyn Store>, &LeaseKey),
+    (store, key, newest): (&Arc<dyn Store>, &LeaseKey, Option<RunId>),
     begin: Start,
 ) -> Result<u8, Failure> {
     let fence = claim(store, key, consent).await?;
+    // The plan was made without the lease: nobody may have run anything since.
+    if store.runs(Some(key)).await?.into_iter().next().map(|r| r.id) != newest {
+        store.release(fence).await?;
+        return Err(Failure::new(code::BUSY, "another run began or ended while this one was planned")
+            .hint("type the same again"));
+    }
     let run = begin.plan.run.clone();
     let file = typed(&begin.plan);
     let (deps, doors, screen) = open(
@@ -193,7 +199,10 @@ async fn close(
     let (ended, state) = result?;
     let events = store.read(run, Seq(1)).await?;
     report(common, &events, file)?;
-    let doubt = state.steps.values().any(engine::StepRun::has_open_effect);
+    let strict = |(id, run): (&StepId, &engine::StepRun)| {
+        run.has_open_effect() && !state.plan.step(id).is_some_and(PlanStep::best_effort)
+    };
+    let doubt = state.steps.iter().any(strict);
     Ok(of_ended(&ended, doubt))
 }
 

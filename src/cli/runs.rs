@@ -3,7 +3,7 @@
 use super::{
     args::{Common, RunArgs, RunsArgs},
     exit::{Failure, code},
-    wiring::{block_on, print, store},
+    wiring::{block_on, print, read, store},
 };
 use crate::{
     clock::Timestamp,
@@ -61,7 +61,7 @@ fn print_rows(common: &Common, rows: &[view::runs::Row], now: Timestamp) -> Resu
         super::args::Output::Human => {
             print(common, |page, out| view::runs::human(rows, now, page, out), || serde_json::Value::Null)
         }
-        super::args::Output::Json => Ok(view::runs::json(rows, &mut std::io::stdout().lock())?),
+        super::args::Output::Json => read(view::runs::json(rows, &mut std::io::stdout().lock())),
     }
 }
 
@@ -98,7 +98,7 @@ pub(super) fn show(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
                 print(common, |page, out| show::human(&events, page, out), || serde_json::Value::Null)?;
                 print(common, |_, out| writeln!(out), || serde_json::Value::Null)?;
             }
-            super::args::Output::Json => show::json(&events, &mut std::io::stdout().lock())?,
+            super::args::Output::Json => read(show::json(&events, &mut std::io::stdout().lock()))?,
         }
         let file = Progress::of(&events).plan.as_deref().map(super::run::typed).unwrap_or_default();
         super::run::report(common, &events, &file)?;

@@ -3,7 +3,7 @@
 use super::{
     args::{Common, Output, ValidateArgs},
     exit::{Failure, code},
-    wiring::{diagnostics, examine, page},
+    wiring::{diagnostics, examine, page, read},
 };
 use crate::{
     check,
@@ -24,7 +24,7 @@ pub(super) fn run(common: &Common, args: &ValidateArgs) -> Result<u8, Failure> {
         if checked.is_none() {
             worst = code::INVALID;
         } else if common.output == Output::Human {
-            writeln!(std::io::stdout().lock(), "{}: valid", file.display())?;
+            read(writeln!(std::io::stdout().lock(), "{}: valid", file.display()))?;
         }
     }
     Ok(worst)
@@ -42,7 +42,11 @@ fn explain(code: &str) -> Result<u8, Failure> {
             Failure::usage(failure.what).hint(format!("did you mean {c}?"))
         }));
     };
-    let mut out = std::io::stdout().lock();
+    read(explained(row, &mut std::io::stdout().lock()))?;
+    Ok(code::DONE)
+}
+
+fn explained(row: &CodeRow, out: &mut dyn std::io::Write) -> std::io::Result<()> {
     writeln!(out, "{}: {}\n", row.code, row.title)?;
     for paragraph in row.text.split("\n\n") {
         let indented = paragraph.starts_with(' ');
@@ -61,5 +65,5 @@ fn explain(code: &str) -> Result<u8, Failure> {
             writeln!(out, "    {line}")?;
         }
     }
-    Ok(code::DONE)
+    Ok(())
 }

@@ -78,10 +78,9 @@ pub(super) fn load(common: &Common, file: &Path) -> Result<Loaded, Failure> {
 /// Prints problems: for people to stderr, for programs to stdout.
 pub(super) fn diagnostics(common: &Common, problems: &[Diagnostic], source: &SourceMap) -> Result<(), Failure> {
     match common.output {
-        Output::Human => view::diagnostic::human(problems, source, &err_page(), &mut std::io::stderr().lock())?,
-        Output::Json => view::diagnostic::json(problems, source, &mut std::io::stdout().lock())?,
+        Output::Human => read(view::diagnostic::human(problems, source, &err_page(), &mut std::io::stderr().lock())),
+        Output::Json => read(view::diagnostic::json(problems, source, &mut std::io::stdout().lock())),
     }
-    Ok(())
 }
 
 /// The surface of stdout.
@@ -101,15 +100,24 @@ pub(super) fn print(
     json: impl FnOnce() -> serde_json::Value,
 ) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    let written = match common.output {
+    read(match common.output {
         Output::Human => human(&page(), &mut out),
         Output::Json => std::io::Write::write_fmt(&mut out, format_args!("{}\n", json())),
-    };
+    })
+}
+
+/// What was written is read, or whoever read has had enough, which is no failure.
+pub(super) fn read(written: std::io::Result<()>) -> Result<(), Failure> {
     match written {
-        // Whoever read has had enough.
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        // Whoever read has had enough, or the terminal hung up: neither changes how a run ended.
+        Err(e) if gone(&e) => Ok(()),
         other => Ok(other?),
     }
+}
+
+/// Nobody reads any more: a closed pipe, or a terminal that hung up.
+fn gone(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::BrokenPipe || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 /// How commands are typed here.
@@ -163,7 +171,7 @@ pub(super) fn store(common: &Common, write: bool) -> Result<Arc<dyn Store>, Fail
 
 fn opening(error: &OpenError) -> Failure {
     let code = match error {
-        OpenError::Newer { .. } => super::exit::code::JOURNAL,
+        OpenError::Newer { .. } => super::exit::code::MISMATCH,
         OpenError::Home { .. } | OpenError::Network { .. } | OpenError::NotOurs { .. } | OpenError::File { .. } => {
             super::exit::code::ENVIRONMENT
         }
@@ -209,9 +217,19 @@ pub(super) struct World {
     pub(super) sandbox: Option<Arc<Sandbox>>,
 }
 
-/// Opens the world that a runbook is about. Must be called inside the runtime. `fresh`: a simulated
-/// world of another runbook may be replaced.
-pub(super) fn world(common: &Common, runbook: &Runbook, fresh: bool) -> Result<World, Failure> {
+/// What a simulated world is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To look at it: nothing of it is kept, not even the speed of its time.
+    Look,
+    /// To begin a run: the world of another runbook is replaced.
+    Begin,
+    /// To take a run up: it must be the world that the run began in.
+    TakeUp,
+}
+
+/// Opens the world that a runbook is about. Must be called inside the runtime.
+pub(super) fn world(common: &Common, runbook: &Runbook, purpose: Purpose) -> Result<World, Failure> {
     environment(common)?;
     if !common.sandbox {
         return Err(Failure::environment("this lifeboat does not speak to AWS yet")
@@ -225,13 +243,14 @@ pub(super) fn world(common: &Common, runbook: &Runbook, fresh: bool) -> Result<W
         .map(|text| text.parse::<Fault>())
         .collect::<Result<Vec<_>, _>>()
         .map_err(|e| Failure::usage(e.to_string()))?;
-    let reset = fresh && !Opened::matches(&home, runbook).map_err(wrong)?;
+    let reset = purpose == Purpose::Begin && !Opened::matches(&home, runbook).map_err(wrong)?;
     let speed = match common.speed {
         Speed::Times(n) => sandbox::Speed::Times(n),
         Speed::Max => sandbox::Speed::Max,
     };
-    let opened = Opened::open(&home, runbook, &Options { seed: common.seed, speed: Some(speed), faults, reset })
-        .map_err(wrong)?;
+    let options = Options { seed: common.seed, speed: Some(speed), faults, reset };
+    let open = if purpose == Purpose::Look { Opened::peek } else { Opened::open };
+    let opened = open(&home, runbook, &options).map_err(wrong)?;
     let start = opened.now_at_open();
     let (clock, tempo) = match common.speed {
         Speed::Max => (TokioClock::virtual_from(start), Tempo(Span::secs(30))),

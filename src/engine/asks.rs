@@ -39,9 +39,16 @@ pub struct Ask {
     pub by: Option<AnsweredBy>,
     /// People were called for it.
     pub paged: bool,
+    /// Nobody needs the answer any more.
+    pub moot: bool,
 }
 
 impl Ask {
+    /// It waits for an answer.
+    pub fn is_open(&self) -> bool {
+        self.answer.is_none() && !self.moot
+    }
+
     /// Takes an answer in. Gives whether it means go on; none: it stays open.
     pub(super) fn give(&mut self, answer: Answered, by: AnsweredBy, at: Timestamp) -> Option<bool> {
         let yes = match (answer, &by) {

@@ -1,18 +1,19 @@
 //! What people ask of a run, and what becomes of it. Pure.
 
 use super::{
+    holds,
     state::{Phase, RunState},
-    step_run::{EffectStatus, StepState},
+    step_run::{EffectStatus, StepRun, StepState},
 };
 use crate::{
-    clock::Timestamp,
     event::{Answered, AnsweredBy, Control, EventKind, PauseReason, Posted, RunOutcome, SkipReason, Verdict},
     ids::StepId,
+    plan::PlanStep,
 };
 
 /// The events that a control becomes; the verdict always first. A control is taken once: one that
 /// lies before the last one taken gives nothing.
-pub fn receive(state: &RunState, posted: &Posted, _now: Timestamp) -> Vec<EventKind> {
+pub fn receive(state: &RunState, posted: &Posted) -> Vec<EventKind> {
     let known = posted.id.0 > 0 && posted.id <= state.last_control;
     if known || state.phase == Phase::Finished {
         return vec![];
@@ -61,6 +62,7 @@ fn judge(state: &RunState, posted: &Posted) -> Result<Vec<EventKind>, String> {
             if !plan.skippable {
                 return Err(format!("{step} says `skippable: false`"));
             }
+            in_turn(state, plan)?;
             if run.has_open_effect() || !matches!(run.state, StepState::Failed(_) | StepState::Pending | StepState::Ready | StepState::Backoff(_)) {
                 return Err(format!("{step} cannot be skipped now: it is {}", word(&run.state)));
             }
@@ -68,11 +70,13 @@ fn judge(state: &RunState, posted: &Posted) -> Result<Vec<EventKind>, String> {
             Ok(std::iter::once(EventKind::StepSkipped { step: step.clone(), why }).chain(go_on()).collect())
         }
         Control::MarkDone { step, why } => {
-            let (_, run) = state.step(step).ok_or_else(|| format!("there is no step {step}"))?;
+            let (plan, run) = state.step(step).ok_or_else(|| format!("there is no step {step}"))?;
+            in_turn(state, plan)?;
             if run.is_done() || run.has_open_effect() && !matches!(run.state, StepState::Failed(_)) {
                 return Err(format!("{step} cannot be marked as done now: it is {}", word(&run.state)));
             }
-            Ok(std::iter::once(EventKind::StepMarkedDone { step: step.clone(), by: by(), why: why.clone() }).chain(go_on()).collect())
+            let marked = EventKind::StepMarkedDone { step: step.clone(), by: by(), why: why.clone() };
+            Ok(std::iter::once(marked).chain(holds::succeeded(state, plan)).chain(go_on()).collect())
         }
         Control::Cancel => begin_undo(state, true, format!("cancelled by {}", posted.by.operator)),
         Control::Undo if state.past_return() => {
@@ -80,7 +84,20 @@ fn judge(state: &RunState, posted: &Posted) -> Result<Vec<EventKind>, String> {
         }
         Control::Undo => begin_undo(state, false, format!("undo asked by {}", posted.by.operator)),
         Control::Abandon { .. } | Control::Supersede { .. } if sending(state) => Err("a call is under way: ask again in a moment".into()),
-        Control::Abandon { .. } | Control::Supersede { .. } => Ok(vec![EventKind::RunFinished { outcome: RunOutcome::Abandoned }]),
+        Control::Abandon { .. } | Control::Supersede { .. } => {
+            let doubt = state.steps.values().any(StepRun::has_open_effect);
+            let outcome = if doubt { RunOutcome::InDoubt } else { RunOutcome::Abandoned };
+            let owed = holds::unprotected(state).filter(|_| state.past_return());
+            Ok(owed.into_iter().chain([EventKind::RunFinished { outcome }]).collect())
+        }
+    }
+}
+
+/// A step is left out or taken as done when its turn has come: others wait for it in order.
+fn in_turn(state: &RunState, step: &PlanStep) -> Result<(), String> {
+    match step.needs.iter().find(|n| state.steps.get(*n).is_some_and(|s| !s.is_done())) {
+        Some(need) if matches!(state.phase, Phase::Forward) => Err(format!("it waits for {need}, which is not done")),
+        _ => Ok(()),
     }
 }
 

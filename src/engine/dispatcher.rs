@@ -94,6 +94,9 @@ pub enum EngineError {
     /// Its journal is not a run of ours.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
+    /// It refused what was asked of it.
+    #[error("the run did not take what was asked: see its record")]
+    Refused,
     /// Its plan.
     #[error("the stored plan is not the one that was sealed")]
     Seal,
@@ -244,6 +247,12 @@ impl Dispatcher {
 
     /// What a fact makes stale is looked at anew.
     fn forget(&mut self, state: &RunState, event: &Event) {
+        if matches!(event.kind, EventKind::RunContinued { .. } | EventKind::RunResumed { .. }) {
+            // Nobody watched meanwhile.
+            self.world = World::default();
+            self.poller.forget_all();
+            return;
+        }
         let (EventKind::AttemptStarted { step, .. }
         | EventKind::EffectApplied { step, .. }
         | EventKind::EffectInDoubt { step, .. }
@@ -275,8 +284,9 @@ impl Dispatcher {
             let moving = run.state == StepState::Running && !run.past_now().sent.is_empty();
             sending || (!self.live.stop_calls && (doubtful || moving))
         });
-        (!busy && (!self.live.interactive || self.live.stop_calls) && !self.guards_a_hold())
-            .then_some(Ended::Waiting(why))
+        // Whoever said twice that nothing more may be sent does not wait for an undo that would send.
+        let stays = !self.live.stop_calls && (self.live.interactive || self.guards_a_hold());
+        (!busy && !stays).then_some(Ended::Waiting(why))
     }
 
     /// What is held closed is opened again in time, even if nobody comes back: rule D4 needs a
@@ -374,7 +384,7 @@ impl Dispatcher {
         const RENEW_BEFORE: u64 = 20_000;
         let left = self.deps.journal.deadline().0.saturating_sub(self.deps.boot.boot().0);
         if left < RENEW_BEFORE {
-            self.deps.journal.renew().await?;
+            self.renew().await?;
         }
         let now = self.deps.clock.now();
         self.tell(|| Notice::Tick(now));
@@ -384,24 +394,32 @@ impl Dispatcher {
         self.last_inbox = now;
         let posted = self.deps.journal.store().inbox(&self.state.run, self.state.last_control).await?;
         for one in posted {
-            let events = control::receive(&self.state, &one, now);
+            let events = control::receive(&self.state, &one);
             self.commit(events).await?;
         }
         Ok(())
+    }
+
+    /// Renews the lease. A store that cannot be reached now may be in a moment: there is time left.
+    async fn renew(&mut self) -> Result<(), EngineError> {
+        match self.deps.journal.renew().await {
+            Err(StoreError::Outage { .. }) if !self.deps.journal.expired() => Ok(()),
+            other => Ok(other?),
+        }
     }
 
     /// A control from the run's own terminal: it needs no inbox.
     async fn control(&mut self, control: Control) -> Result<(), EngineError> {
         let now = self.deps.clock.now();
         let posted = Posted { id: ControlId(0), at: now, by: self.deps.who.clone(), control };
-        let events = control::receive(&self.state, &posted, now);
+        let events = control::receive(&self.state, &posted);
         self.commit(events).await
     }
 
     async fn signal(&mut self, signal: Signal) -> Result<bool, EngineError> {
         if signal == Signal::Hangup {
             self.live.interactive = false;
-            self.tell(|| Notice::Line("the terminal is gone: the run goes on to its next gate".into()));
+            self.say(format!("the terminal is gone: the run goes on to its next gate{}", self.held()));
             return Ok(false);
         }
         self.interrupts += 1;
@@ -409,20 +427,33 @@ impl Dispatcher {
         self.live.interactive &= signal == Signal::Interrupt;
         match self.interrupts {
             1 if self.state.paused.is_none() => {
+                self.say("pausing at the next safe point; interrupt again to stop new calls now".into());
                 self.commit(vec![EventKind::RunPaused { why: PauseReason::Signal }]).await?;
-                self.tell(|| {
-                    Notice::Line("pausing at the next safe point; interrupt again to stop new calls now".into())
-                });
+                if !self.live.interactive && self.guards_a_hold() {
+                    self.say(format!("this process stays until that is undone{}", self.held()));
+                }
             }
             1 | 2 => {
                 self.live.stop_calls = true;
-                self.tell(|| {
-                    Notice::Line("no new calls; settling those in flight; interrupt again to leave at once".into())
-                });
+                let held = self.held();
+                self.say(format!("no new calls; settling those in flight; interrupt again to leave at once{held}"));
             }
             _ => return Ok(true),
         }
         Ok(false)
+    }
+
+    fn say(&self, text: String) {
+        self.tell(|| Notice::Line(text));
+    }
+
+    /// What is held closed, since and until when, to be put behind a sentence.
+    fn held(&self) -> String {
+        let one = |h: &super::state::Held| {
+            format!("{} since {}, until {} at most", h.what, h.since.time_of_day(), h.until.time_of_day())
+        };
+        let all: Vec<_> = self.state.holds.values().map(one).collect();
+        if all.is_empty() { String::new() } else { format!("; held: {}", all.join(", ")) }
     }
 
     pub(super) fn tell(&self, notice: impl FnOnce() -> Notice) {

@@ -1,9 +1,13 @@
 //! What is held closed, and what is owed.
 
-use super::decide::{Cx, Turn};
+use super::{
+    decide::{Cx, Turn},
+    state::RunState,
+};
 use crate::{
     event::{EventKind, HoldEndedBy, Obligation, ObligationKind},
-    model::{Direction, Impact},
+    ids::{SiteName, StepId},
+    model::Direction,
     plan::PlanStep,
     runbook::HoldEnd,
 };
@@ -44,28 +48,41 @@ pub(super) fn undone(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
     }
 }
 
-/// A step succeeded: a promotion ends holds and opens the debt to protect the site that was left;
-/// a fence or a whole reprotect pays.
-pub(super) fn succeeded(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
-    let plan = &cx.state.plan;
-    let from = &plan.ends.from.name;
-    let action = step.draft.action.as_deref();
-    if action == Some("promote-replica") {
-        let same = |id: &crate::ids::StepId| {
-            plan.step(id).is_some_and(|s| s.resources.iter().any(|r| step.resources.contains(r)))
-        };
-        for id in cx.state.holds.keys().filter(|id| same(id)) {
-            turn.push(EventKind::HoldClosed { step: id.clone(), by: HoldEndedBy::Promotion });
+/// What follows when a step is done, by itself or by a person's word: a promotion ends holds, opens
+/// the debt to protect the site that was left and pays what the new site was owed; a fence pays.
+pub(super) fn succeeded(state: &RunState, step: &PlanStep) -> Vec<EventKind> {
+    let plan = &state.plan;
+    let (from, to) = (&plan.ends.from.name, &plan.ends.to.name);
+    let mut events = vec![];
+    let pay = |kind, site: &SiteName| {
+        let owed = Obligation { kind, site: site.clone() };
+        state.owed.contains(&owed).then_some(EventKind::ObligationPaid { owed })
+    };
+    match step.draft.action.as_deref() {
+        Some("promote-replica") => {
+            let same =
+                |id: &StepId| plan.step(id).is_some_and(|s| s.resources.iter().any(|r| step.resources.contains(r)));
+            let ended = |id: &StepId| EventKind::HoldClosed { step: id.clone(), by: HoldEndedBy::Promotion };
+            events.extend(state.holds.keys().filter(|id| same(id)).map(ended));
+            events.extend(unprotected(state));
+            events.extend(
+                [ObligationKind::Fence, ObligationKind::Reprotect].into_iter().filter_map(|kind| pay(kind, to)),
+            );
         }
-        let owed = Obligation { kind: ObligationKind::Reprotect, site: from.clone() };
-        if plan.direction.is_move() && !cx.state.owed.contains(&owed) && step.impact == Impact::Irreversible {
-            turn.push(EventKind::ObligationOpened { owed, why: format!("{from} was left and is no replica") });
+        Some("freeze-writes") if plan.direction == Direction::Reprotect => {
+            events.extend(pay(ObligationKind::Fence, from))
         }
+        _ => {}
     }
-    let fence = Obligation { kind: ObligationKind::Fence, site: step.at.clone() };
-    if action == Some("freeze-writes") && plan.direction == Direction::Reprotect && cx.state.owed.contains(&fence) {
-        turn.push(EventKind::ObligationPaid { owed: fence });
-    }
+    events
+}
+
+/// A move past the point of no return leaves a site that is no replica: that is owed from then on.
+pub(super) fn unprotected(state: &RunState) -> Option<EventKind> {
+    let from = &state.plan.ends.from.name;
+    let owed = Obligation { kind: ObligationKind::Reprotect, site: from.clone() };
+    let opens = state.plan.direction.is_move() && !state.owed.contains(&owed);
+    opens.then(|| EventKind::ObligationOpened { owed, why: format!("{from} was left and is no replica") })
 }
 
 /// A best-effort freeze did not get there: the site must be fenced later.

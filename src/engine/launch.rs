@@ -68,13 +68,13 @@ pub async fn resume(deps: Deps, doors: Doors, policy: Policy) -> Result<(Ended, 
     }
     let from = state.holder.clone();
     let inbox = deps.journal.store().inbox(&run, state.last_control).await?;
-    let (who, now) = (deps.who.clone(), deps.clock.now());
+    let who = deps.who.clone();
     let mut dispatcher = Dispatcher::new(deps, doors, state);
     dispatcher
         .commit(vec![EventKind::LeaseTaken { holder: who.clone(), from }, EventKind::RunResumed { by: who, policy }])
         .await?;
     for posted in inbox {
-        let events = control::receive(dispatcher.state(), &posted, now);
+        let events = control::receive(dispatcher.state(), &posted);
         dispatcher.commit(events).await?;
     }
     dispatcher.run().await
@@ -86,22 +86,35 @@ pub async fn end(journal: Journal, who: &Who, control: Control, now: Timestamp) 
     let stored = journal.store().read(&run, Seq(1)).await?;
     let mut state = RunState::replay(&stored)?;
     let mut journal = journal.at(state.head);
+    if state.outcome.is_some() {
+        // Its own process ended it meanwhile, which is what was asked.
+        journal.release().await?;
+        return Ok(state);
+    }
     let posted = Posted { id: ControlId(0), at: now, by: who.clone(), control };
     let mut batch = vec![];
-    for kind in control::receive(&state, &posted, now) {
-        let event = Event {
-            run: run.clone(),
-            seq: state.head.next(),
-            epoch: journal.epoch(),
-            at: now.max(state.last_at),
-            kind,
-        };
-        state.apply(&event)?;
-        batch.push(event);
-    }
+    let mut add = |state: &mut RunState, kinds: Vec<EventKind>, epoch| -> Result<(), EngineError> {
+        for kind in kinds {
+            let at = now.max(state.last_at);
+            let event = Event { run: run.clone(), seq: state.head.next(), epoch, at, kind };
+            state.apply(&event)?;
+            batch.push(event);
+        }
+        Ok(())
+    };
+    // What the process before left open is in doubt from now on; it is not under way any more.
+    let (from, policy, epoch) = (state.holder.clone(), state.policy.clone(), journal.epoch());
+    let taken =
+        vec![EventKind::LeaseTaken { holder: who.clone(), from }, EventKind::RunResumed { by: who.clone(), policy }];
+    add(&mut state, taken, epoch)?;
+    let ends = control::receive(&state, &posted);
+    add(&mut state, ends, epoch)?;
     journal.append(&batch).await?;
     journal.release().await?;
-    Ok(state)
+    match state.outcome {
+        Some(_) => Ok(state),
+        None => Err(EngineError::Refused),
+    }
 }
 
 /// The plan is the one that was sealed, or the run is not ours to go on with.

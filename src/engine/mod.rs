@@ -25,6 +25,8 @@ mod launch;
 mod measure;
 mod outcome;
 mod poller;
+#[cfg(test)]
+mod promises;
 mod state;
 mod step_run;
 mod steps;

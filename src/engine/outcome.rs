@@ -16,6 +16,13 @@ use crate::{
 pub(super) fn finish(cx: &Cx<'_>, aborted: bool, turn: &mut Turn) {
     let state = cx.state;
     let mut owed = state.owed.clone();
+    if let Some(opened) = super::holds::unprotected(state).filter(|_| state.past_return()) {
+        // Ended between the promotion's call and its end: the debt is there all the same.
+        if let EventKind::ObligationOpened { owed: debt, .. } = &opened {
+            owed.insert(debt.clone());
+        }
+        turn.push(opened);
+    }
     let mut missed = false;
     if !aborted {
         for (objective, value) in measure::measure(state, cx.now) {

@@ -84,6 +84,11 @@ impl Poller {
         sights.into_iter().filter(|s| fresh.contains(&s.target)).collect()
     }
 
+    /// Everything may have changed: no look that has begun counts.
+    pub(super) fn forget_all(&mut self) {
+        self.flying.values_mut().for_each(BTreeSet::clear);
+    }
+
     /// A target has changed: a look that began before does not count.
     pub(super) fn forget(&mut self, target: &Target) {
         for targets in self.flying.values_mut() {

@@ -5,7 +5,8 @@ use super::{
     step_run::{EffectRun, EffectStatus, StepRun, StepState},
 };
 use crate::{
-    clock::{Span, Timestamp},
+    action::Question,
+    clock::Timestamp,
     event::{
         AnsweredBy, Event, EventKind, How, Measure, Objective, Obligation, PauseReason, Policy, Realm, RunOutcome, Who,
     },
@@ -46,8 +47,8 @@ pub struct RunState {
     pub phase: Phase,
     /// Why it waits; nothing more is started while it does.
     pub paused: Option<PauseReason>,
-    /// Since when it waits.
-    pub paused_since: Option<Timestamp>,
+    /// Since when nobody works on it: its pause, else the last thing that it did itself.
+    pub idle_since: Timestamp,
     /// Every step.
     pub steps: BTreeMap<StepId, StepRun>,
     /// What steps tell later ones.
@@ -132,7 +133,7 @@ impl RunState {
             policy: policy.clone(),
             phase: Phase::Forward,
             paused: None,
-            paused_since: None,
+            idle_since: event.at,
             steps,
             outputs: BTreeMap::new(),
             asks: BTreeMap::new(),
@@ -173,8 +174,13 @@ impl RunState {
         self.head = event.seq;
         self.epoch = event.epoch;
         let at = event.at;
+        let idles = self.paused.is_some()
+            || matches!(event.kind, EventKind::LeaseTaken { .. } | EventKind::ControlReceived { .. });
         self.fold(event.kind.clone(), at).map_err(|why| wrong(&why))?;
         self.last_at = at;
+        if !idles {
+            self.idle_since = at;
+        }
         Ok(())
     }
 
@@ -189,19 +195,12 @@ impl RunState {
                     held.overdue = true;
                 }
             }
-            E::LeaseTaken { holder, .. } => {
-                self.holder = Some(holder);
-                // A run that waited has been still for longer: that is counted when it goes on.
-                if self.paused_since.is_none() {
-                    self.shift_deadlines(at.since(self.last_at));
-                }
-            }
+            E::LeaseTaken { holder, .. } => self.holder = Some(holder),
             E::RunResumed { policy, .. } => self.resumed(policy, at),
-            E::RunPaused { why } => {
-                self.paused = Some(why);
-                self.paused_since.get_or_insert(at);
+            E::RunPaused { why } => self.paused = Some(why),
+            E::RunContinued { .. } => {
+                self.taken_up(at);
             }
-            E::RunContinued { .. } => self.go_on(at),
             E::ConfirmationAsked { ask, step, question, message, facts, until, loss } => {
                 drop(self.asks.insert(
                     ask,
@@ -217,17 +216,19 @@ impl RunState {
                         answered: None,
                         by: None,
                         paged: false,
+                        moot: false,
                     },
                 ));
             }
             E::ConfirmationGiven { ask, answer, by } => self.answered(ask, answer, by, at)?,
             E::UndoBegun { holds_only, .. } => {
+                self.moot(|a| a.question != Question::InDoubt);
                 self.phase = Phase::Undoing { holds_only };
-                self.go_on(at);
+                self.paused = None;
             }
             E::ClosingBegun => {
                 self.phase = Phase::Closing { aborted: matches!(self.phase, Phase::Undoing { .. }) };
-                self.go_on(at);
+                self.paused = None;
             }
             E::HoldOpened { step, until, what } => {
                 drop(self.holds.insert(step, Held { what, since: at, until, overdue: false }));
@@ -250,6 +251,18 @@ impl RunState {
 
     fn fold_step(&mut self, kind: EventKind, at: Timestamp) -> Result<(), String> {
         use EventKind as E;
+        let undoing = matches!(self.phase, Phase::Undoing { .. });
+        match &kind {
+            E::StepSucceeded { step, .. }
+            | E::StepSkipped { step, .. }
+            | E::StepFailed { step, .. }
+            | E::StepMarkedDone { step, .. }
+            | E::StepUndone { step } => self.moot(|a| a.step.as_ref() == Some(step) && a.question != Question::InDoubt),
+            E::EffectSettled { step, .. } => {
+                self.moot(|a| a.step.as_ref() == Some(step) && a.question == Question::InDoubt)
+            }
+            _ => {}
+        }
         match kind {
             E::StepReady { step } => self.step_mut(&step)?.state = StepState::Ready,
             E::AttemptStarted { step, attempt, way, inputs, deadline } => {
@@ -284,7 +297,12 @@ impl RunState {
                 self.outputs.insert(step, outputs);
             }
             E::StepSkipped { step, .. } => self.step_mut(&step)?.end(StepState::Done(How::Skipped), at),
-            E::StepFailed { step, why, .. } => self.step_mut(&step)?.end(StepState::Failed(why), at),
+            E::StepFailed { step, why, .. } => {
+                let step = self.step_mut(&step)?;
+                // What fails while a run is taken back failed at being taken back.
+                step.way = if undoing { crate::event::Way::Undo } else { step.way };
+                step.end(StepState::Failed(why), at);
+            }
             E::StepPassed { step, how } => self.step_mut(&step)?.end(StepState::Done(how), at),
             E::StepMarkedDone { step, .. } => self.step_mut(&step)?.end(StepState::Done(How::MarkedDone), at),
             E::StepRetried { step, .. } => self.step_mut(&step)?.retry(),
@@ -298,14 +316,13 @@ impl RunState {
     /// unwatched meanwhile, and time without a process is nobody's fault.
     fn resumed(&mut self, policy: Policy, at: Timestamp) {
         self.policy = policy;
-        self.go_on(at);
+        self.taken_up(at);
         for (id, step) in &mut self.steps {
-            step.past.holding_since = None;
-            step.undo_past.holding_since = None;
             let waits = self.plan.step(id).is_some_and(|s| !s.best_effort());
             for effect in step.effects.values_mut().filter(|e| e.status == EffectStatus::Intended) {
                 effect.status = EffectStatus::InDoubt;
-                // Until it can be told, nothing can be tried again: that must not use up the limit.
+                // That doubt is no work of the step: a command whose dark window is its whole timeout
+                // must still have time to be sent again. A best effort is not worth the wait.
                 if waits {
                     step.deadline = step.deadline + effect.effect.dark();
                 }
@@ -313,22 +330,24 @@ impl RunState {
         }
     }
 
-    /// The wait is over: it does not count against anybody.
-    fn go_on(&mut self, at: Timestamp) {
+    /// Somebody works on it again: the time since nobody did counts against nobody, and what was to
+    /// hold all the while was not watched.
+    fn taken_up(&mut self, at: Timestamp) {
+        let idle = at.since(self.idle_since);
         self.paused = None;
-        if let Some(since) = self.paused_since.take() {
-            self.shift_deadlines(at.since(since));
+        for step in self.steps.values_mut() {
+            step.deadline = step.deadline + idle;
+            step.past.holding_since = None;
+            step.undo_past.holding_since = None;
+        }
+        for ask in self.asks.values_mut().filter(|a| a.is_open()) {
+            ask.until = ask.until.map(|until| until + idle);
         }
     }
 
-    /// Time in which nothing went on does not count against steps and questions.
-    fn shift_deadlines(&mut self, idle: Span) {
-        for step in self.steps.values_mut() {
-            step.deadline = step.deadline + idle;
-        }
-        for ask in self.asks.values_mut().filter(|a| a.answer.is_none()) {
-            ask.until = ask.until.map(|until| until + idle);
-        }
+    /// Questions that nobody needs to answer any more.
+    fn moot(&mut self, of: impl Fn(&Ask) -> bool) {
+        self.asks.values_mut().filter(|a| a.is_open() && of(a)).for_each(|a| a.moot = true);
     }
 
     fn answered(
@@ -343,7 +362,7 @@ impl RunState {
         let yes = ask.give(answer, by, at);
         let (Some(yes), Some(step)) = (yes, of) else { return Ok(()) };
         let step = self.step_mut(&step)?;
-        if question == crate::action::Question::Confirm {
+        if question == Question::Confirm {
             step.confirmed = yes.then_some(at);
         } else {
             step.past_mut().answers.insert(question, yes);
@@ -360,10 +379,13 @@ impl RunState {
         Some((self.plan.step(id)?, self.steps.get(id)?))
     }
 
-    /// Something irreversible has happened or may have: there is only forward from here.
+    /// Something irreversible has happened or may have, by this run or before it: there is only
+    /// forward from here.
     pub fn past_return(&self) -> bool {
         let effects = self.steps.values().flat_map(|s| s.effects.values());
-        effects.filter(|e| e.effect.impact() == Impact::Irreversible).any(EffectRun::may_have_happened)
+        let sent = effects.filter(|e| e.effect.impact() == Impact::Irreversible).any(EffectRun::may_have_happened);
+        let is_done = |id: &StepId| matches!(self.steps[id].state, StepState::Done(How::Succeeded | How::MarkedDone));
+        sent || self.plan.irreversible().any(|step| is_done(&step.id))
     }
 
     /// Whether anything was changed, or may have been.
@@ -373,7 +395,7 @@ impl RunState {
 
     /// Questions that wait for an answer.
     pub fn open_asks(&self) -> impl Iterator<Item = (AskId, &Ask)> {
-        self.asks.iter().filter(|(_, a)| a.answer.is_none()).map(|(id, a)| (*id, a))
+        self.asks.iter().filter(|(_, a)| a.is_open()).map(|(id, a)| (*id, a))
     }
 
     /// When the incident began: as said, else the run's start.

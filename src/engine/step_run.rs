@@ -5,7 +5,7 @@ use crate::{
     clock::Timestamp,
     event::{How, Way},
     ids::{AttemptNo, EffectNo},
-    world::{Effect, Landed, Receipt, Sight},
+    world::{Class, Effect, Landed, Receipt, Sight},
 };
 use std::collections::BTreeMap;
 
@@ -156,7 +156,10 @@ impl StepRun {
         self.state = if self.way == Way::Undo { StepState::Done(How::Succeeded) } else { StepState::Ready };
         self.attempt = AttemptNo(0);
         self.ended = None;
-        self.past_mut().answers.clear();
+        let past = self.past_mut();
+        past.answers.clear();
+        // What a look tells of is looked at again; what nothing tells of happened, and is not repeated.
+        past.sent.retain(|e| matches!(e.effect.class(), Class::Unobservable | Class::Token));
     }
 
     /// What the present way's action is told.

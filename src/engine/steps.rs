@@ -1,11 +1,12 @@
 //! A step's way from pending to done.
 
 use super::{
-    asks,
+    asks::{self, Ask},
     decide::{Cx, Turn},
     holds,
     state::Phase,
     step_run::{EffectRun, EffectStatus, StepRun, StepState},
+    undo,
 };
 use crate::{
     action::{Inputs, Next, Question, StepCx, writers},
@@ -16,7 +17,7 @@ use crate::{
     model::{Impact, Mode, Outputs, expr, fact},
     plan::{self, PlanStep, Section},
     runbook::{FailurePolicy, Milestone, Retry, RunWord},
-    world::{Class, Effect, Landed, Receipt, Seen, Sight, Target},
+    world::{Call, Class, Effect, Landed, Receipt, Seen, Sight, Target},
 };
 
 /// Moves a step on by one decision, where one is due.
@@ -92,7 +93,7 @@ fn attempt(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Turn) {
             let deadline = if run.attempt.0 > 0 && matches!(run.state, StepState::Backoff(_)) {
                 run.deadline
             } else if undoing {
-                cx.now + undo_limit(step)
+                cx.now + undo::limit(step)
             } else {
                 cx.now + step.timeout
             };
@@ -120,13 +121,6 @@ fn known(cx: &Cx<'_>) -> std::collections::BTreeMap<crate::ids::StepId, Outputs>
     all
 }
 
-/// How long taking a step back may take. A short limit is meant for the way there, where giving up
-/// early is cheap; the undo may be slower by nature (servers come later than they go).
-fn undo_limit(step: &PlanStep) -> Span {
-    let usual = step.undo.as_ref().and_then(|undo| crate::action::row(&undo.action)).map(|row| row.timeout);
-    usual.map_or(step.timeout, |usual| usual.max(step.timeout))
-}
-
 /// Begins to take a step back.
 pub(super) fn begin_undo(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
     let run = &cx.state.steps[&step.id];
@@ -136,9 +130,9 @@ pub(super) fn begin_undo(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
             attempt: run.attempt.next(),
             way: Way::Undo,
             inputs: Box::new(inputs),
-            deadline: cx.now + undo_limit(step),
+            deadline: cx.now + undo::limit(step),
         }),
-        Some(Err(why)) => turn.push(EventKind::StepFailed { step: step.id.clone(), why, hint: None }),
+        Some(Err(why)) => fail(cx, step, why, None, turn),
         None => {}
     }
 }
@@ -158,6 +152,7 @@ pub(super) fn context<'a>(cx: &Cx<'a>, step: &'a PlanStep, run: &'a StepRun, inp
         direction: plan.direction,
         past: run.past_now(),
         now: cx.now,
+        limit: step.timeout,
         incident: cx.state.incident(),
     }
 }
@@ -286,7 +281,9 @@ fn refused(cx: &Cx<'_>, step: &PlanStep, effect: EffectNo, (why, lasting): (Stri
     if run.state != StepState::Running {
         return;
     }
-    if lasting {
+    // A command or a request that the author wants tried again may say yes the next time.
+    let errand = run.effects.get(&effect).is_some_and(|e| matches!(e.effect.call, Call::Run(_) | Call::Post(_)));
+    if lasting && !(errand && step.retry.is_some()) {
         return fail(cx, step, why, Some("mend the cause, then resume with --retry".into()), turn);
     }
     again(cx, step, run, why, step.retry.unwrap_or(DEFAULT), turn);
@@ -405,23 +402,8 @@ fn settle(cx: &Cx<'_>, step: &PlanStep, no: EffectNo, effect: &EffectRun, turn: 
     let settled = |landed| EventKind::EffectSettled { step: step.id.clone(), effect: no, landed };
     match effect.effect.class() {
         // The receiver knows a repeat by its token.
-        Class::Token => return turn.push(settled(Landed::No)),
-        Class::Unobservable => {
-            let answer = cx
-                .state
-                .asks
-                .values()
-                .rev()
-                .find(|a| {
-                    a.step.as_ref() == Some(&step.id) && a.question == Question::InDoubt && a.asked >= effect.intended
-                })
-                .and_then(|a| a.answer);
-            return match answer {
-                Some(true) => turn.push(settled(Landed::Yes)),
-                Some(false) => turn.push(settled(Landed::No)),
-                None => ask(cx, step, Question::InDoubt, vec![effect.effect.words()], None, turn),
-            };
-        }
+        Class::Token => return turn.push(settled(Landed::Unclear)),
+        Class::Unobservable => return asked_settle(cx, step, no, effect, turn),
         Class::Desired | Class::Observable => {}
     }
     let not_before = effect.intended + effect.effect.dark();
@@ -434,8 +416,25 @@ fn settle(cx: &Cx<'_>, step: &PlanStep, no: EffectNo, effect: &EffectRun, turn: 
             fail(cx, step, why, Some("look at what happened, then resume with --retry, --skip or --undo".into()), turn);
         }
         Landed::No if sight.at >= not_before => turn.push(settled(Landed::No)),
-        Landed::No | Landed::Unclear => turn.wake(not_before.max(cx.now + Span::ms(1))),
+        Landed::No | Landed::Unclear if cx.now < not_before => turn.wake(not_before),
+        // No look has told in all the step's time: people may know.
+        Landed::No | Landed::Unclear if cx.now >= cx.state.steps[&step.id].deadline => {
+            asked_settle(cx, step, no, effect, turn)
+        }
+        Landed::No | Landed::Unclear => turn.wake(cx.state.steps[&step.id].deadline),
     }
+}
+
+/// An effect that nothing tells of: people are asked whether it happened.
+fn asked_settle(cx: &Cx<'_>, step: &PlanStep, no: EffectNo, effect: &EffectRun, turn: &mut Turn) {
+    let is_it =
+        |a: &&Ask| a.step.as_ref() == Some(&step.id) && a.question == Question::InDoubt && a.asked >= effect.intended;
+    let landed = match cx.state.asks.values().rev().find(is_it).and_then(|a| a.answer) {
+        Some(true) => Landed::Yes,
+        Some(false) => Landed::No,
+        None => return ask(cx, step, Question::InDoubt, vec![effect.effect.words()], None, turn),
+    };
+    turn.push(EventKind::EffectSettled { step: step.id.clone(), effect: no, landed });
 }
 
 fn done(
@@ -456,7 +455,7 @@ fn done(
         holds::open(cx, step, turn);
     }
     turn.push(EventKind::StepSucceeded { step: id.clone(), outputs, facts });
-    holds::succeeded(cx, step, turn);
+    holds::succeeded(cx.state, step).into_iter().for_each(|e| turn.push(e));
     if let Some(milestone) = step.milestone {
         turn.push(EventKind::MilestoneReached { milestone, step: id.clone() });
     }

@@ -17,14 +17,14 @@ use crate::{
 use std::collections::BTreeMap;
 
 /// A run that is driven by hand: time, sights and answers come from the test.
-struct Run {
-    state: RunState,
-    world: World,
-    now: Timestamp,
-    live: Live,
+pub(super) struct Run {
+    pub(super) state: RunState,
+    pub(super) world: World,
+    pub(super) now: Timestamp,
+    pub(super) live: Live,
 }
 
-fn who() -> Who {
+pub(super) fn who() -> Who {
     Who { operator: "ada".into(), host: "here".into(), pid: 1 }
 }
 
@@ -42,7 +42,7 @@ resources:
 
 impl Run {
     /// A run of these steps; the checks' warnings and errors are not at issue here.
-    fn of(steps: &str, mode: Mode, policy: Policy) -> Self {
+    pub(super) fn of(steps: &str, mode: Mode, policy: Policy) -> Self {
         let loaded = syntax::parse("t.yaml", format!("{HEAD}{steps}").as_bytes(), None);
         let runbook = loaded.runbook.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
         let checked = check::Checked::unproven(runbook);
@@ -73,12 +73,12 @@ impl Run {
         Self { state: RunState::begin(&first).unwrap(), world: World::default(), now, live: Live::default() }
     }
 
-    fn planned(steps: &str) -> Self {
+    pub(super) fn planned(steps: &str) -> Self {
         Self::of(steps, Mode::Planned, Policy::default())
     }
 
     /// Takes facts in, as the dispatcher does after a commit.
-    fn tell(&mut self, kinds: Vec<EventKind>) -> Vec<String> {
+    pub(super) fn tell(&mut self, kinds: Vec<EventKind>) -> Vec<String> {
         let mut names = vec![];
         for kind in kinds {
             names.push(name(&kind));
@@ -90,7 +90,7 @@ impl Run {
     }
 
     /// Decides until there is nothing new; the facts by name.
-    fn turn(&mut self) -> Vec<String> {
+    pub(super) fn turn(&mut self) -> Vec<String> {
         let mut all = vec![];
         for _ in 0..100 {
             let turn = decide(&self.state, &self.world, self.now, self.live);
@@ -103,13 +103,13 @@ impl Run {
     }
 
     /// The provider takes every effect that is under way.
-    fn applied(&mut self) -> Vec<String> {
+    pub(super) fn applied(&mut self) -> Vec<String> {
         self.answer_all(|step, effect| EventKind::EffectApplied { step, effect, receipt: Receipt::default() })
     }
-    fn in_doubt(&mut self) -> Vec<String> {
+    pub(super) fn in_doubt(&mut self) -> Vec<String> {
         self.answer_all(|step, effect| EventKind::EffectInDoubt { step, effect, why: "no answer".into() })
     }
-    fn answer_all(&mut self, with: impl Fn(StepId, EffectNo) -> EventKind) -> Vec<String> {
+    pub(super) fn answer_all(&mut self, with: impl Fn(StepId, EffectNo) -> EventKind) -> Vec<String> {
         let open = |(id, run): (&StepId, &super::StepRun)| {
             let sent = run.effects.iter().filter(|(_, e)| e.status == EffectStatus::Intended);
             sent.map(|(no, _)| (id.clone(), *no)).collect::<Vec<_>>()
@@ -119,26 +119,26 @@ impl Run {
         self.tell(kinds);
         self.turn()
     }
-    fn fail_first(&mut self, step: &str) -> Vec<String> {
+    pub(super) fn fail_first(&mut self, step: &str) -> Vec<String> {
         self.tell(vec![EventKind::StepFailed { step: step.into(), why: "no".into(), hint: None }]);
         self.turn()
     }
-    fn control(&mut self, control: Control) -> Vec<String> {
+    pub(super) fn control(&mut self, control: Control) -> Vec<String> {
         let posted = Posted { id: ControlId(0), at: self.now, by: who(), control };
-        let kinds = receive(&self.state, &posted, self.now);
+        let kinds = receive(&self.state, &posted);
         let mut names = self.tell(kinds);
         names.extend(self.turn());
         names
     }
-    fn later(&mut self, span: Span) -> Vec<String> {
+    pub(super) fn later(&mut self, span: Span) -> Vec<String> {
         self.now = self.now + span;
         self.turn()
     }
-    fn see(&mut self, site: &str, what: What, seen: Seen) {
+    pub(super) fn see(&mut self, site: &str, what: What, seen: Seen) {
         let site = self.state.plan.sites[site].clone();
         self.world.put(Sight { target: Target::at(&site, what), at: self.now, seen });
     }
-    fn state_of(&self, step: &str) -> &StepState {
+    pub(super) fn state_of(&self, step: &str) -> &StepState {
         &self.state.steps[step].state
     }
 }
@@ -449,9 +449,9 @@ fn a_control_is_taken_once() {
     let mut run = Run::planned(ONE);
     run.turn();
     let posted = Posted { id: ControlId(7), at: run.now, by: who(), control: Control::Pause };
-    let kinds = receive(&run.state, &posted, run.now);
+    let kinds = receive(&run.state, &posted);
     assert_eq!(run.tell(kinds), ["control_received", "run_paused"]);
-    assert_eq!(receive(&run.state, &posted, run.now), vec![]);
+    assert_eq!(receive(&run.state, &posted), vec![]);
 }
 
 #[test]

@@ -34,10 +34,11 @@ pub fn predict(plan: &mut Plan, world: &World) -> BTreeSet<Target> {
     for step in &mut steps {
         run.step(plan, step);
     }
-    let end = run.ends.values().max().copied().unwrap_or_default();
+    let mut end = run.ends.values().max().copied().unwrap_or_default();
     for step in &mut finally {
-        run.ends.insert(StepId::new(""), end);
         run.step(plan, step);
+        step.prediction.starts = end;
+        end = end + step.prediction.takes;
     }
     plan.steps = steps;
     plan.finally = finally;
@@ -47,6 +48,15 @@ pub fn predict(plan: &mut Plan, world: &World) -> BTreeSet<Target> {
     plan.write_outage = paths::write_outage(plan);
     plan.loss_now = paths::loss_now(plan, world);
     run.missing
+}
+
+/// Whether a condition will hold.
+#[derive(Debug, PartialEq)]
+enum When {
+    Yes,
+    No,
+    /// It reads what only the run will know.
+    Unknown(String),
 }
 
 /// What the steps before have left.
@@ -61,9 +71,12 @@ struct Chain {
 impl Chain {
     fn step(&mut self, plan: &Plan, step: &mut PlanStep) {
         let starts = step.needs.iter().filter_map(|n| self.ends.get(n)).max().copied().unwrap_or_default();
-        let when = step.when.as_ref().is_some_and(|when| expr::eval(when, &self.when_scope(plan)) == Ok(false.into()));
+        let when = step.when.as_deref().map(|when| self.when(plan, when));
         step.prediction = Prediction { starts, ..Prediction::default() };
-        if step.runs() && !when {
+        if let Some(When::Unknown(of)) = &when {
+            step.prediction.unknown.push(format!("whether it runs depends on {of}"));
+        }
+        if step.runs() && when != Some(When::No) {
             match inputs(step, &self.outputs) {
                 Ok(inputs) => self.attempt(plan, step, &inputs),
                 Err(why) => step.prediction.unknown.push(why),
@@ -79,12 +92,21 @@ impl Chain {
         }
     }
 
-    fn when_scope(&self, plan: &Plan) -> expr::Scope {
+    /// Whether a step's condition holds, as far as that can be foreseen.
+    fn when(&self, plan: &Plan, when: &str) -> When {
         let mut scope = super::scope::scope(&self.outputs);
         scope.insert("parameters".into(), plan.parameters.clone().into());
         scope.insert("mode".into(), plan.mode.to_string().into());
         scope.insert("direction".into(), plan.direction.to_string().into());
-        scope
+        let untold = |name: &String| {
+            let parts: Vec<_> = name.split('.').collect();
+            matches!(parts[..], ["steps", step, output, ..] if self.outputs.get(step).is_none_or(|o| !o.contains_key(output)))
+        };
+        match expr::names(when).unwrap_or_default().into_iter().find(untold) {
+            Some(name) => When::Unknown(name),
+            None if expr::eval(when, &scope) == Ok(false.into()) => When::No,
+            None => When::Yes,
+        }
     }
 
     fn caution(&mut self, step: &PlanStep, what: String, refuses: bool) {
@@ -243,6 +265,7 @@ fn context<'a>(
         direction: plan.direction,
         past,
         now,
+        limit: step.timeout,
         incident: plan.incident.unwrap_or(plan.made_at),
     }
 }

@@ -100,6 +100,7 @@ impl Situation {
                 all.extend(of_resource(resource, site));
             }
         }
+        all.extend(runbook.sites.values().map(|site| Target::at(site, What::Site)));
         all
     }
 
@@ -167,6 +168,12 @@ impl Situation {
                 "lifeboat reprotect closes it, keeps its data and makes it the replica".into(),
             );
         }
+        if let Some(third) = serving.filter(|s| *s != from) {
+            return refuse(
+                format!("{third} serves, neither {from} nor {to}"),
+                format!("move from {third} first: lifeboat failback"),
+            );
+        }
         let here = self.sites.get(from)?;
         if mode == Mode::Planned && !here.answers {
             return refuse(
@@ -195,7 +202,7 @@ impl Situation {
         };
         match role {
             // A promotion that was begun shows as a writer: a resumed or repeated run goes on from there.
-            DbRole::Writer { .. } if direction == Direction::Failover && !self.is_writer(from) => None,
+            DbRole::Writer { .. } if !self.is_writer(from) => None,
             DbRole::Replica { .. } => None,
             DbRole::Writer { .. } => {
                 Some(Refusal { why: format!("{name} at {to} is a database of its own, no replica of {from}"), hint })
@@ -274,8 +281,7 @@ fn site_situation(runbook: &Runbook, site: &Site, world: &World, now: Timestamp)
             }
         }
     }
-    out.answers =
-        out.groups.values().any(Option::is_some) || out.databases.values().any(|r| !matches!(r, DbRole::Unknown(_)));
+    out.answers = matches!(world.seen(&Target::at(site, What::Site)), Some(Seen::Answer(answer)) if answer.ok);
     out
 }
 

@@ -86,6 +86,27 @@ impl Opened {
         Self { world, at }.with_faults(&options.faults)
     }
 
+    /// A copy in memory of the world in a home, or of the one that would be built there: whatever is
+    /// done to it, and however fast its time goes, the home never learns of it.
+    pub fn peek(home: &Path, runbook: &Runbook, options: &Options) -> Result<Self, SandboxError> {
+        let (wall, file) = (Timestamp::wall(), Self::file(home));
+        let disk = if file.exists() { Some(Disk::open(&file)?) } else { None };
+        let stored = disk.as_ref().map(Disk::load).transpose()?.flatten();
+        let (Some(disk), Some(stored)) = (disk, stored.filter(|stored| stored.state.spec == Spec::of(runbook))) else {
+            let seed = options.seed.unwrap_or(wall.0.unsigned_abs() % 1_000_000);
+            return Self::in_memory(runbook, seed, wall, &options.faults);
+        };
+        let found = stored.state.seed;
+        if let Some(given) = options.seed.filter(|seed| *seed != found) {
+            return Err(SandboxError::OtherSeed { path: disk.name(), found, given });
+        }
+        let clock = disk.time(wall)?;
+        let at = clock.map_or(stored.state.now, |(at, _)| at.max(stored.state.now));
+        let speed = options.speed.or(clock.map(|(_, speed)| speed)).unwrap_or(Speed::Times(1));
+        let world = World::new(stored.state, stored.version, None, (Script::of(runbook), speed));
+        Self { world, at }.with_faults(&options.faults)
+    }
+
     /// A world in memory, from an instant on. The same code, nothing on disk.
     pub fn in_memory(runbook: &Runbook, seed: u64, at: Timestamp, faults: &[Fault]) -> Result<Self, SandboxError> {
         let state = State::new(Spec::of(runbook), seed, at);

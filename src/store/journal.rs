@@ -8,7 +8,7 @@ use super::{Applied, Fence, Store, StoreError, chain};
 use crate::{
     clock::{BootClock, BootInstant},
     event::{Event, EventKind},
-    ids::{Epoch, RunId, Seq},
+    ids::{Digest, Epoch, RunId, Seq},
     world::{Class, permit::Permit},
 };
 use std::sync::Arc;
@@ -62,9 +62,10 @@ impl Journal {
         }
         self.head = last.seq;
         let intents = batch.iter().filter_map(|event| match &event.kind {
-            // A receiver that knows repeats by a token must see one token however often we send.
+            // A receiver that knows repeats by a token must see one token however often we send one thing.
             EventKind::EffectIntended { step, call, .. } if call.class() == Class::Token => {
-                Some(format!("{}-{step}", self.run))
+                let what = Digest::of(&serde_json::to_vec(call).expect("an effect is plain data"));
+                Some(format!("{}-{step}-{}", self.run, &what.0[..12]))
             }
             EventKind::EffectIntended { step, effect, .. } => Some(format!("{}-{step}-{effect}", self.run)),
             _ => None,

@@ -43,7 +43,9 @@ pub fn lines(event: &Event, so_far: &Progress, page: &Page) -> Vec<String> {
 /// A sentence with its time, wrapped so that text never stands below the time.
 pub fn said(said: &Said, at: Timestamp, started: Timestamp, page: &Page) -> Vec<String> {
     let since = format!("+{}", short(at.since(started)));
-    let first = format!("{} {} {}  ", at.time_of_day(), pad(&since, 7), pad(said.subject(), 8));
+    // Names of steps of the usual length line up where there is room.
+    let subject = if page.width >= 80 { 13 } else { 8 };
+    let first = format!("{} {} {}  ", at.time_of_day(), pad(&since, 7), pad(said.subject(), subject));
     let hang = first.len().min(page.width / 3);
     let lines = wrap(&said.text, page.width, &first, hang);
     let head = |n: usize, line: &str| if n == 0 { first.len() } else { hang }.min(line.len());

@@ -79,6 +79,8 @@ pub struct Held {
     pub what: String,
     /// Since when.
     pub since: Timestamp,
+    /// When it has lasted too long.
+    pub until: Timestamp,
 }
 
 /// A step and what there is to tell of it.
@@ -129,7 +131,7 @@ pub fn of(events: &[Event], commands: Option<&Commands>) -> Option<Summary> {
         held: progress
             .holds
             .iter()
-            .map(|(step, h)| Held { step: step.clone(), what: h.what.clone(), since: h.since })
+            .map(|(step, h)| Held { step: step.clone(), what: h.what.clone(), since: h.since, until: h.until })
             .collect(),
         owed: progress.owed.iter().cloned().collect(),
         steps: told(&progress),
@@ -218,8 +220,9 @@ impl Summary {
         }
         let ended = self.outcome.is_some();
         for held in &self.held {
-            let since = held.since.time_of_day();
-            rows.push(("held".into(), Tone::Bad, format!("{} since {since}, by {}", held.what, held.step)));
+            let (since, until) = (held.since.time_of_day(), held.until.time_of_day());
+            let text = format!("{} since {since}, until {until} at most, by {}", held.what, held.step);
+            rows.push(("held".into(), Tone::Bad, text));
         }
         if self.held.is_empty() && !ended {
             rows.push(("held".into(), Tone::Plain, "nothing".into()));

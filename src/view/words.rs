@@ -116,11 +116,12 @@ fn run_words(kind: &EventKind, so_far: &Progress) -> Option<Said> {
             Said::run(tone, format!("ended: {outcome}{}", held(so_far)))
         }
         K::ControlReceived { by, control, verdict, .. } => {
-            let (tone, verdict) = match verdict {
-                Verdict::Accepted => (Tone::Plain, "accepted".to_owned()),
-                Verdict::Refused(why) => (Tone::Warn, format!("refused: {why}")),
-            };
-            Said::run(tone, format!("{} asked to {}; {verdict}", operator(by), self::control(control)))
+            let asked = format!("{} asked to {}", operator(by), self::control(control));
+            match verdict {
+                // The fact that follows says who and what.
+                Verdict::Accepted => Said::run(Tone::Plain, format!("{asked}; accepted")).quiet(),
+                Verdict::Refused(why) => Said::run(Tone::Warn, format!("{asked}; refused: {why}")),
+            }
         }
         _ => return None,
     })
@@ -377,8 +378,12 @@ pub fn held(progress: &Progress) -> String {
     if progress.holds.is_empty() {
         return String::new();
     }
-    let one = |h: &super::progress::Hold| format!("{} since {}", h.what, h.since.time_of_day());
-    format!("; held: {}", progress.holds.values().map(one).collect::<Vec<_>>().join(", "))
+    format!("; held: {}", progress.holds.values().map(hold).collect::<Vec<_>>().join(", "))
+}
+
+/// What is held closed, since when and until when.
+pub fn hold(hold: &super::progress::Hold) -> String {
+    format!("{} since {}, until {} at most", hold.what, hold.since.time_of_day(), hold.until.time_of_day())
 }
 
 fn operator(who: &Who) -> String {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test says by panicking")]
 
 mod aborted;
+mod binary;
 mod crash;
 mod emergency;
 mod lab;

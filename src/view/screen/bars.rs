@@ -200,7 +200,10 @@ fn moving(sight: &Sight, progress: &Progress) -> Option<String> {
     match &sight.seen {
         Seen::Lag(lag) => Some(format!("  {}: {}", brief(name), seen::lag_words(lag, progress.now))),
         Seen::Records(_) => Some(format!("  weights {}", seen::words(sight, progress.now))),
-        Seen::Group(group) if group.in_service != group.size.desired => {
+        Seen::Group(group) if group.in_service > group.size.desired => {
+            Some(format!("  {name}: {} still in service, {} wanted", group.in_service, group.size.desired))
+        }
+        Seen::Group(group) if group.in_service < group.size.desired => {
             let (have, want) = (group.in_service, group.size.desired);
             Some(format!("  {name}: {} {have} of {want} in service", share(have, want)))
         }

@@ -150,7 +150,7 @@ impl Prompt {
             Self::Menu(_, why) => menu_facts(why, progress),
         };
         for hold in progress.holds.values() {
-            rows.push((Tone::Bad, format!("held: {} since {}", hold.what, hold.since.time_of_day())));
+            rows.push((Tone::Bad, format!("held: {}", words::hold(hold))));
         }
         rows.extend(progress.owed.iter().map(|owed| (Tone::Warn, format!("owed: {owed}"))));
         let mut lines = vec![String::new()];
@@ -167,7 +167,12 @@ fn ask_facts(ask: &Ask, progress: &Progress) -> Vec<(Tone, String)> {
     if ask.question == Question::AliveUnfenced {
         rows.push((Tone::Bad, "the site being left answers, yet its writes could not be frozen".into()));
     }
-    rows.extend(ask.facts.iter().map(|f| (Tone::Plain, f.to_string())));
+    // The steps without a way back follow in words of their own.
+    let told = |name: &str| {
+        let mut steps = progress.plan.iter().flat_map(|p| p.irreversible());
+        ask.question == Question::Consent && steps.any(|s| s.id.as_str() == name)
+    };
+    rows.extend(ask.facts.iter().filter(|f| !told(&f.what)).map(|f| (Tone::Plain, f.to_string())));
     if ask.question == Question::DataLoss {
         rows.push((Tone::Bad, format!("would lose {}", words::loss(ask.loss))));
     }
@@ -192,6 +197,10 @@ fn menu_facts(why: &PauseReason, progress: &Progress) -> Vec<(Tone, String)> {
     {
         rows.push((Tone::Bad, why.clone()));
         rows.extend(hint.iter().map(|h| (Tone::Plain, format!("hint: {h}"))));
+    }
+    for (step, _) in progress.active() {
+        let doing = progress.waits.get(step).map_or("works", |w| w.why.as_str());
+        rows.push((Tone::Plain, format!("still under way: {step}: {doing}")));
     }
     if progress.irrevocable {
         rows.push((Tone::Warn, "the promotion was sent: there is no way back, only forward".into()));

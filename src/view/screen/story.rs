@@ -7,6 +7,7 @@ use super::{
 };
 use crate::event::{Event, EventKind, Notice, Verdict};
 use serde_json::json;
+use std::borrow::Cow;
 
 /// What was heard.
 pub(super) struct Story {
@@ -60,7 +61,8 @@ impl Story {
         match self.face {
             Face::Json => self.lines.push(json::event(event, &self.progress).to_string()),
             Face::Interactive | Face::Lines if words::words(&event.kind, &self.progress).quiet => {}
-            Face::Interactive | Face::Lines => self.lines.extend(show::lines(event, &self.progress, &self.page)),
+            Face::Interactive => self.lines.extend(show::lines(&brief(event), &self.progress, &self.page)),
+            Face::Lines => self.lines.extend(show::lines(event, &self.progress, &self.page)),
         }
         self.progress.apply(event);
         match &event.kind {
@@ -123,4 +125,15 @@ impl Story {
             }
         }
     }
+}
+
+/// A question without the facts it is decided on: where it is asked, the prompt shows them.
+fn brief(event: &Event) -> Cow<'_, Event> {
+    let EventKind::ConfirmationAsked { .. } = &event.kind else { return Cow::Borrowed(event) };
+    let mut event = event.clone();
+    if let EventKind::ConfirmationAsked { facts, until, .. } = &mut event.kind {
+        facts.clear();
+        *until = None;
+    }
+    Cow::Owned(event)
 }
