@@ -317,12 +317,15 @@ impl RunState {
     fn resumed(&mut self, policy: Policy, at: Timestamp) {
         self.policy = policy;
         self.taken_up(at);
-        for step in self.steps.values_mut() {
+        for (id, step) in &mut self.steps {
+            let waits = self.plan.step(id).is_some_and(|s| !s.best_effort());
             for effect in step.effects.values_mut().filter(|e| e.status == EffectStatus::Intended) {
                 effect.status = EffectStatus::InDoubt;
                 // That doubt is no work of the step: a command whose dark window is its whole timeout
-                // must still have time to be sent again.
-                step.deadline = step.deadline + effect.effect.dark();
+                // must still have time to be sent again. A best effort is not worth the wait.
+                if waits {
+                    step.deadline = step.deadline + effect.effect.dark();
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ use super::{
     holds,
     state::Phase,
     step_run::{EffectRun, EffectStatus, StepRun, StepState},
+    undo,
 };
 use crate::{
     action::{Inputs, Next, Question, StepCx, writers},
@@ -91,6 +92,8 @@ fn attempt(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Turn) {
         Some(Ok(inputs)) => {
             let deadline = if run.attempt.0 > 0 && matches!(run.state, StepState::Backoff(_)) {
                 run.deadline
+            } else if undoing {
+                cx.now + undo::limit(step)
             } else {
                 cx.now + step.timeout
             };
@@ -127,7 +130,7 @@ pub(super) fn begin_undo(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
             attempt: run.attempt.next(),
             way: Way::Undo,
             inputs: Box::new(inputs),
-            deadline: cx.now + step.timeout,
+            deadline: cx.now + undo::limit(step),
         }),
         Some(Err(why)) => fail(cx, step, why, None, turn),
         None => {}
@@ -264,7 +267,8 @@ fn again(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, why: String, retry: Retry,
     let pause = Span((retry.delay.0 << (run.attempt.0 - 1).min(16)).min(retry.max_delay.0));
     let next = cx.now + pause;
     if run.attempt.0 >= retry.attempts || next >= run.deadline {
-        return fail(cx, step, format!("{why} (attempt {} of {})", run.attempt, retry.attempts), None, turn);
+        let of = if retry.attempts == u32::MAX { String::new() } else { format!(" of {}", retry.attempts) };
+        return fail(cx, step, format!("{why} (attempt {}{of})", run.attempt), None, turn);
     }
     turn.push(EventKind::AttemptFailed { step: step.id.clone(), why, retry_at: Some(next) });
 }

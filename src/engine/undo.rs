@@ -6,9 +6,18 @@ use super::{
     steps,
 };
 use crate::{
+    action,
+    clock::Span,
     event::{EventKind, How, Way},
     plan::PlanStep,
 };
+
+/// How long taking a step back may take. A short limit is meant for the way there, where giving up
+/// early is cheap; the undo may be slower by nature (servers come later than they go).
+pub(super) fn limit(step: &PlanStep) -> Span {
+    let usual = step.undo.as_ref().and_then(|undo| action::row(&undo.action)).map(|row| row.timeout);
+    usual.map_or(step.timeout, |usual| usual.max(step.timeout))
+}
 
 /// Rule D12. First all that is open is settled; then steps are taken back, last done first, one
 /// at a time. `holds_only`: those that hold something closed.

@@ -278,10 +278,10 @@ impl Lab {
             panic!("somebody holds it")
         };
         let head = store.read(&plan.run, Seq(1)).await.ok().and_then(|e| e.last().map(|e| e.seq)).unwrap_or(Seq(0));
-        let ((ask, requests), (signal, signals)) = (unbounded_channel(), unbounded_channel());
+        let ((ask, requests), signals) = (unbounded_channel(), unbounded_channel().1);
         let (death, mut dead) = watch::channel(false);
         let death = Arc::new(death);
-        let hands = Hands { ask, signal, death: death.clone() };
+        let hands = Hands { ask, death: death.clone() };
         let mortal = Mortal { look: self.look.clone(), act: self.sandbox.clone(), dead: dead.clone() };
         let mortal = Arc::new(mortal);
         let watch: Watch = Box::new(move |notice| {

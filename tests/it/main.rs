@@ -1,8 +1,11 @@
 //! Whole runs and the binary: one test program, a module per subject.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test says by panicking")]
 
+mod aborted;
 mod binary;
+mod crash;
 mod emergency;
 mod lab;
 mod process;
 mod there_and_back;
+mod waiting;

@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use lifeboat::{
     driver::{Act, Look, LookError, SendError},
-    engine::Signal,
     event::{Control, Event, Request},
     world::{Effect, Receipt, Sight, Target, permit::Permit},
 };
@@ -16,7 +15,6 @@ pub type React = Box<dyn Fn(&Event, &Hands) + Send + Sync>;
 /// How a test reaches a process.
 pub struct Hands {
     pub ask: UnboundedSender<Request>,
-    pub signal: UnboundedSender<Signal>,
     pub death: Arc<watch::Sender<bool>>,
 }
 
