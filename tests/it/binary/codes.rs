@@ -123,7 +123,7 @@ fn a_question_that_nobody_answers_is_23_and_can_be_answered_from_anywhere() {
     home.run(&format!("resume {MAX}")).ends(23);
     home.run("approve --ask 99 --sandbox").ends(10);
     home.run("approve --sandbox").ends(0).says("answered yes");
-    home.run(&format!("resume {MAX}")).ends(0);
+    home.run(&format!("resume {MAX}")).ends(25);
     assert_eq!(home.active(), "oregon");
     home.run("approve --sandbox").ends(10).says("has ended");
 }
@@ -138,8 +138,8 @@ fn a_no_before_anything_was_changed_is_10() {
 }
 
 #[test]
-fn all_taken_back_is_20_and_a_run_that_ends_half_way_is_21() {
-    for (how, code) in [("resume --undo", 20), ("cancel --undo", 20), ("abandon RUN --reason enough", 21)] {
+fn all_taken_back_is_20_and_a_run_abandoned_in_doubt_is_22() {
+    for (how, code) in [("resume --undo", 20), ("cancel --undo", 20), ("abandon RUN --reason enough", 22)] {
         let home = Home::new();
         let mut first = home.start(&format!("failover RUNBOOK --planned --sandbox --seed 1 {AGREED}"));
         while first.until("effect_intended")["step"] != "scale" {}
@@ -160,7 +160,7 @@ fn an_effect_that_may_have_happened_is_22_until_a_person_says_so() {
     home.run(&line).ends(22).says("lifeboat approve");
     home.run(&format!("resume {MAX}")).ends(22);
     home.run("approve --sandbox").ends(0);
-    home.run(&format!("resume {MAX}")).ends(0);
+    home.run(&format!("resume {MAX}")).ends(25);
     assert_eq!(home.lived().repeated, Vec::<String>::new());
 }
 
