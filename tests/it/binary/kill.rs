@@ -68,11 +68,10 @@ impl Case {
         };
         let told = || format!("{said:#?}\n{}", home.run("show --sandbox").out);
         let lived = home.lived();
-        // `resume` ends with the code of its run; that a move is unprotected is its command's.
-        assert!(code == self.code || code == 0, "{code}: {}", told());
+        assert_eq!(code, self.code, "{}", told());
         assert_eq!(lived.repeated, Vec::<String>::new(), "{}", told());
         assert_eq!(lived.two_writers, None, "{}", told());
-        assert_eq!(lived.applied, self.applied, "{}", told());
+        assert_eq!(sure(&lived.applied), sure(&self.applied), "{}", told());
         assert_eq!(home.active(), "oregon", "{}", told());
         assert_eq!(home.counts()[0], 1, "{}", told());
         kills
@@ -91,4 +90,10 @@ fn a_failover_that_is_killed_anywhere_is_resumed_to_the_same_end_and_no_effect_i
         runs += 1;
     }
     println!("{kills} kills in {runs} runs");
+}
+
+/// Without local commands: in an emergency these are best effort, and one that was cut off by the
+/// kill is let go when its time is over. That none ran twice is told by `repeated`.
+fn sure(applied: &BTreeMap<String, u64>) -> BTreeMap<&String, u64> {
+    applied.iter().filter(|(call, _)| !call.starts_with("local")).map(|(call, n)| (call, *n)).collect()
 }
