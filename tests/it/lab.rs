@@ -286,7 +286,7 @@ impl Lab {
         let mortal = Arc::new(mortal);
         let watch: Watch = Box::new(move |notice| {
             if let Notice::Event(event) = notice {
-                react(event, &hands)
+                react(event, &hands);
             }
         });
         let deps = Deps {

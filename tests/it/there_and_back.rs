@@ -16,9 +16,15 @@ fn seeds() -> std::ops::Range<u64> {
     0..std::env::var("LIFEBOAT_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(40)
 }
 
+/// The effects that took hold; what was turned away (the database was backing up) was sent again.
 fn sent(ran: &Ran) -> Vec<(&lifeboat::ids::StepId, &Effect)> {
+    let refused = |of: &lifeboat::ids::StepId, no| {
+        let is =
+            |e: &EventKind| matches!(e, EventKind::EffectRefused { step, effect, .. } if step == of && *effect == no);
+        ran.events.iter().any(|e| is(&e.kind))
+    };
     let intents = ran.events.iter().filter_map(|e| match &e.kind {
-        EventKind::EffectIntended { step, call, .. } => Some((step, &**call)),
+        EventKind::EffectIntended { step, effect, call, .. } if !refused(step, *effect) => Some((step, &**call)),
         _ => None,
     });
     intents.collect()
