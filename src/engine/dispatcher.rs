@@ -341,8 +341,11 @@ impl Dispatcher {
     }
 
     async fn next(&mut self) -> Input {
-        let tick = self.deps.clock.now() + self.deps.tempo.0;
-        let wake = self.wake.map_or(tick, |w| w.min(tick));
+        let now = self.deps.clock.now();
+        let tick = now + self.deps.tempo.0;
+        // Never at once: what is due but has to wait for something else must not keep the runtime from
+        // hearing signals and answers.
+        let wake = self.wake.map_or(tick, |w| w.min(tick)).max(now + Span::ms(10));
         tokio::select! {
             biased;
             Some(signal) = self.doors.signals.recv() => Input::Signal(signal),

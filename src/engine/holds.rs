@@ -70,7 +70,7 @@ pub(super) fn succeeded(state: &RunState, step: &PlanStep) -> Vec<EventKind> {
             );
         }
         Some("freeze-writes") if plan.direction == Direction::Reprotect => {
-            events.extend(pay(ObligationKind::Fence, from))
+            events.extend(pay(ObligationKind::Fence, from));
         }
         _ => {}
     }

@@ -259,7 +259,7 @@ impl RunState {
             | E::StepMarkedDone { step, .. }
             | E::StepUndone { step } => self.moot(|a| a.step.as_ref() == Some(step) && a.question != Question::InDoubt),
             E::EffectSettled { step, .. } => {
-                self.moot(|a| a.step.as_ref() == Some(step) && a.question == Question::InDoubt)
+                self.moot(|a| a.step.as_ref() == Some(step) && a.question == Question::InDoubt);
             }
             _ => {}
         }

@@ -419,7 +419,7 @@ fn settle(cx: &Cx<'_>, step: &PlanStep, no: EffectNo, effect: &EffectRun, turn: 
         Landed::No | Landed::Unclear if cx.now < not_before => turn.wake(not_before),
         // No look has told in all the step's time: people may know.
         Landed::No | Landed::Unclear if cx.now >= cx.state.steps[&step.id].deadline => {
-            asked_settle(cx, step, no, effect, turn)
+            asked_settle(cx, step, no, effect, turn);
         }
         Landed::No | Landed::Unclear => turn.wake(cx.state.steps[&step.id].deadline),
     }
