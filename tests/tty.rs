@@ -141,23 +141,6 @@ fn one_interrupt_pauses_and_asks_and_the_second_leaves_with_23() {
 }
 
 #[test]
-fn the_third_interrupt_leaves_at_once_and_the_journal_is_safe() {
-    let place = Place::new();
-    let mut terminal = place.terminal(&format!("{PLANNED} --speed 1 --fault lost-answer@scale"));
-    let before = modes(&mut terminal);
-    terminal.exp_string("sends web").unwrap();
-    terminal.send_control('c').unwrap();
-    terminal.exp_string("What now?").unwrap();
-    terminal.send_control('c').unwrap();
-    terminal.exp_string("leave at once").unwrap();
-    terminal.send_control('c').unwrap();
-    let (shown, code) = end(&mut terminal, &before);
-    assert_eq!(code, 130, "{shown}");
-    let resumed = place.elsewhere("resume --sandbox --speed max --yes --accept promote");
-    assert!(text(&resumed).contains("service restored"), "{}", text(&resumed));
-}
-
-#[test]
 fn a_terminated_process_stays_until_what_it_froze_is_open_again() {
     let place = Place::new();
     let line = typed(&format!("{PLANNED} --speed 40"));
