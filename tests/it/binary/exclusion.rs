@@ -114,3 +114,20 @@ fn the_debts_of_a_superseded_run_are_paid_by_the_one_after() {
     home.run(&format!("status RUNBOOK {MAX}")).ends(0).says("owed nothing");
     assert_eq!(home.lived().rows_lost, 0, "what was not replicated is kept");
 }
+
+#[test]
+fn the_third_interrupt_leaves_at_once_and_the_journal_is_safe() {
+    let home = Home::new();
+    let mut first =
+        home.start(&format!("failover RUNBOOK --planned --sandbox --seed 1 {AGREED} --fault lost-answer@scale"));
+    while first.until("effect_intended")["step"] != "scale" {}
+    first.interrupt();
+    first.until("run_paused");
+    first.interrupt();
+    first.hears("no new calls");
+    first.interrupt();
+    assert_eq!(first.end(), Some(130));
+    home.run(&format!("resume {MAX} {AGREED}")).ends(25);
+    assert_eq!(home.active(), "oregon");
+    assert_eq!(home.lived().repeated, Vec::<String>::new());
+}

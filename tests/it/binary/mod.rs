@@ -213,6 +213,23 @@ impl Running {
         panic!("it ended without {event}");
     }
 
+    /// Waits for a line with a text in it.
+    #[track_caller]
+    pub(crate) fn hears(&mut self, text: &str) {
+        while let Some(line) = self.line() {
+            if line.to_string().contains(text) {
+                return;
+            }
+        }
+        panic!("it ended without `{text}`");
+    }
+
+    /// SIGINT, as Ctrl-C sends it.
+    pub(crate) fn interrupt(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
