@@ -318,11 +318,13 @@ impl RunState {
         self.policy = policy;
         self.taken_up(at);
         for (id, step) in &mut self.steps {
-            let waits = self.plan.step(id).is_some_and(|s| !s.best_effort());
+            let from = &self.plan.ends.from.name;
+            let waits = self.plan.step(id).is_some_and(|s| !s.best_effort() || s.at != *from);
             for effect in step.effects.values_mut().filter(|e| e.status == EffectStatus::Intended) {
                 effect.status = EffectStatus::InDoubt;
                 // That doubt is no work of the step: a command whose dark window is its whole timeout
-                // must still have time to be sent again. A best effort is not worth the wait.
+                // must still have time to be sent again. A best effort at the site being left is not
+                // worth the wait.
                 if waits {
                     step.deadline = step.deadline + effect.effect.dark();
                 }

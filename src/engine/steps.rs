@@ -6,7 +6,6 @@ use super::{
     holds,
     state::Phase,
     step_run::{EffectRun, EffectStatus, StepRun, StepState},
-    undo,
 };
 use crate::{
     action::{Inputs, Next, Question, StepCx, writers},
@@ -93,7 +92,7 @@ fn attempt(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Turn) {
             let deadline = if run.attempt.0 > 0 && matches!(run.state, StepState::Backoff(_)) {
                 run.deadline
             } else if undoing {
-                cx.now + undo::limit(step)
+                cx.now + super::undo::limit(step)
             } else {
                 cx.now + step.timeout
             };
@@ -130,7 +129,7 @@ pub(super) fn begin_undo(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
             attempt: run.attempt.next(),
             way: Way::Undo,
             inputs: Box::new(inputs),
-            deadline: cx.now + undo::limit(step),
+            deadline: cx.now + super::undo::limit(step),
         }),
         Some(Err(why)) => fail(cx, step, why, None, turn),
         None => {}
