@@ -3,8 +3,9 @@
 use super::{
     control,
     decide::{Cx, Live, decide},
+    doors::{Deps, Doors, Ended, EngineError, Signal},
     poller::{Poller, glance},
-    state::{Mismatch, Phase, RunState},
+    state::{Phase, RunState},
     step_run::{EffectStatus, StepState},
     steps,
     wanted::wanted,
@@ -13,94 +14,15 @@ use crate::{
     action::Next,
     clock::{BootClock, Clock, Hold, Span, Timestamp},
     driver::{Act, Look, SendError},
-    event::{Control, Event, EventKind, Notice, PauseReason, Posted, Request, RunOutcome, StepView, Who},
+    event::{Control, Event, EventKind, Notice, PauseReason, Posted, Request, StepView},
     ids::{ControlId, EffectNo, SiteName, StepId},
     model::Mode,
     runbook::HoldEnd,
-    store::{Journal, StoreError},
+    store::StoreError,
     world::{Receipt, Sight, World, permit::Permit},
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-
-/// What an engine works with.
-pub struct Deps {
-    /// The run's journal, its lease ours.
-    pub journal: Journal,
-    /// Who looks.
-    pub look: Arc<dyn Look>,
-    /// Who sends.
-    pub act: Arc<dyn Act>,
-    /// The run's time.
-    pub clock: Arc<dyn Clock>,
-    /// The leases' time.
-    pub boot: Arc<dyn BootClock>,
-    /// Who is told.
-    pub watchers: Vec<Watch>,
-    /// Who we are.
-    pub who: Who,
-    /// People can be asked here.
-    pub interactive: bool,
-    /// How often the inbox is read.
-    pub tempo: Tempo,
-}
-
-/// Somebody who is told; must neither block nor answer.
-pub type Watch = Box<dyn Fn(&Notice) + Send + Sync>;
-
-/// How often the loop turns when nothing happens, on the run's clock.
-#[derive(Clone, Copy, Debug)]
-pub struct Tempo(pub Span);
-
-/// What comes in from outside.
-pub struct Doors {
-    /// From the run's own terminal.
-    pub requests: UnboundedReceiver<Request>,
-    /// From the operating system.
-    pub signals: UnboundedReceiver<Signal>,
-}
-
-/// What the operating system tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// Ctrl-C.
-    Interrupt,
-    /// Somebody wants the process to end.
-    Terminate,
-    /// The terminal is gone; the run goes on to its next gate.
-    Hangup,
-}
-
-/// How the engine came to rest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// The run ended.
-    Finished(RunOutcome),
-    /// It waits for a person; its journal is safe.
-    Waiting(PauseReason),
-    /// The third interrupt: the journal is safe, calls may be under way.
-    Left,
-}
-
-/// Why a run cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// Its journal.
-    #[error(transparent)]
-    Journal(#[from] StoreError),
-    /// Its journal is not a run of ours.
-    #[error(transparent)]
-    Mismatch(#[from] Mismatch),
-    /// It refused what was asked of it.
-    #[error("the run did not take what was asked: see its record")]
-    Refused,
-    /// Its plan.
-    #[error("the stored plan is not the one that was sealed")]
-    Seal,
-}
 
 /// Everything that can happen to a run.
 enum Input {

@@ -2,7 +2,8 @@
 
 use super::{
     control,
-    dispatcher::{Deps, Dispatcher, Doors, Ended, EngineError},
+    dispatcher::Dispatcher,
+    doors::{Deps, Doors, Ended, EngineError},
     state::RunState,
 };
 use crate::{

@@ -88,6 +88,7 @@ fn resources(engine: DbEngine) -> BTreeMap<ResourceName, Resource> {
     kinds.map(|(name, kind)| (name.into(), Resource { name: name.into(), kind })).into()
 }
 
+#[expect(clippy::default_trait_access, reason = "the sandbox knows nothing of places in files")]
 fn step(id: &str, action: &str, with: Value, change: impl FnOnce(&mut StepSpec)) -> Step {
     let Value::Object(with) = with else { unreachable!("parameters are a mapping") };
     let mut spec = StepSpec {
@@ -114,7 +115,7 @@ fn step(id: &str, action: &str, with: Value, change: impl FnOnce(&mut StepSpec))
         impact: None,
     };
     change(&mut spec);
-    Step { id: id.into(), path: crate::diagnostic::Path::default(), planned: spec.clone(), emergency: spec }
+    Step { id: id.into(), path: Default::default(), planned: spec.clone(), emergency: spec }
 }
 
 /// A warm standby of two sites.
