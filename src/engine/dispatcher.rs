@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     action::Next,
-    clock::{BootClock, Clock, Hold, Span, Timestamp},
-    driver::{Act, Look, SendError},
+    clock::{Hold, Span, Timestamp},
+    driver::SendError,
     event::{Control, Event, EventKind, Notice, PauseReason, Posted, Request, StepView},
     ids::{ControlId, EffectNo, SiteName, StepId},
     model::Mode,
