@@ -232,15 +232,7 @@ impl<'a> Move<'a> {
         last: Option<&RunState>,
     ) -> Result<(SiteName, SiteName), Failure> {
         let runbook = self.loaded.runbook();
-        let standby = match &self.args.to {
-            Some(name) => runbook
-                .standbys
-                .iter()
-                .find(|s| s.as_str() == name)
-                .cloned()
-                .ok_or_else(|| Failure::usage(format!("`{name}` is no standby of this runbook")))?,
-            None => runbook.standbys[0].clone(),
-        };
+        let standby = self.loaded.standby(self.args.to.as_deref())?;
         let home = runbook.primary.clone();
         let active = situation.active_site().cloned();
         Ok(match direction {

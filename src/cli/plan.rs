@@ -85,15 +85,7 @@ fn ends(
     situation: Option<&Situation>,
 ) -> Result<(SiteName, SiteName), Failure> {
     let runbook = loaded.runbook();
-    let standby = match &args.to {
-        Some(name) => runbook
-            .standbys
-            .iter()
-            .find(|s| s.as_str() == name)
-            .cloned()
-            .ok_or_else(|| Failure::usage(format!("`{name}` is no standby of this runbook")))?,
-        None => runbook.standbys[0].clone(),
-    };
+    let standby = loaded.standby(args.to.as_deref())?;
     let home = runbook.primary.clone();
     let active = situation.and_then(|s| s.active_site().cloned());
     Ok(match direction {

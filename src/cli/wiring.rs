@@ -11,7 +11,7 @@ use crate::{
     driver::{Act, Look},
     engine::Tempo,
     event::{Realm, Who},
-    ids::LeaseKey,
+    ids::{LeaseKey, SiteName},
     runbook::Runbook,
     sandbox::{self, Fault, Opened, Options, Sandbox},
     store::{Clocks, OpenError, SqliteStore, Store},
@@ -39,6 +39,13 @@ pub(super) struct Loaded {
 impl Loaded {
     pub(super) fn runbook(&self) -> &Runbook {
         self.checked.runbook()
+    }
+    /// The standby that `--to` names; without it the first.
+    pub(super) fn standby(&self, to: Option<&str>) -> Result<SiteName, Failure> {
+        let standbys = &self.runbook().standbys;
+        let Some(name) = to else { return Ok(standbys[0].clone()) };
+        let named = standbys.iter().find(|s| s.as_str() == name).cloned();
+        named.ok_or_else(|| Failure::usage(format!("`{name}` is no standby of this runbook")))
     }
     /// What its runs exclude each other by.
     pub(super) fn key(&self) -> LeaseKey {

@@ -21,7 +21,7 @@ use crate::{
     store::StoreError,
     world::{Receipt, Sight, World, permit::Permit},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Everything that can happen to a run.
@@ -42,7 +42,6 @@ pub(super) struct Dispatcher {
     live: Live,
     poller: Poller,
     permits: BTreeMap<(StepId, EffectNo), Permit>,
-    flying: BTreeSet<(StepId, EffectNo)>,
     inputs: (UnboundedSender<Input>, UnboundedReceiver<Input>),
     interrupts: u32,
     wake: Option<Timestamp>,
@@ -68,7 +67,6 @@ impl Dispatcher {
             live,
             poller,
             permits: BTreeMap::new(),
-            flying: BTreeSet::new(),
             inputs: unbounded_channel(),
             interrupts: 0,
             wake: None,
@@ -250,7 +248,6 @@ impl Dispatcher {
             _ => LIMIT,
         };
         let (to, act, clock) = (self.inputs.0.clone(), self.deps.act.clone(), self.deps.clock.clone());
-        self.flying.insert(key.clone());
         tokio::spawn(async move {
             let until = clock.now() + limit;
             let result = tokio::select! {
@@ -288,7 +285,6 @@ impl Dispatcher {
                 }
             }
             Input::Sent(step, effect, result) => {
-                self.flying.remove(&(step.clone(), effect));
                 if let Some(plan) = self.state.plan.clone().step(&step) {
                     let cx = Cx { state: &self.state, world: &self.world, now: self.deps.clock.now(), live: self.live };
                     let events = steps::answered(&cx, plan, effect, result);
