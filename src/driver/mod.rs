@@ -3,6 +3,8 @@
 //!
 //! Drivers answer for one provider each; a look is never in doubt, a send may be.
 
+pub mod aws;
+
 use crate::{
     clock::Span,
     world::{Effect, Receipt, Sight, Target, permit::Permit},

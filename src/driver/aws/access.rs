@@ -1,0 +1,203 @@
+//! Clients: who we are at a site, where its services answer, how long they may take.
+
+use crate::{ids::SiteName, model::Site, world::Target};
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig,
+};
+use aws_sdk_rds::config::{ConfigBag, SharedCredentialsProvider};
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        http::SharedHttpClient,
+        interceptors::{Intercept, context::BeforeSerializationInterceptorContextRef},
+        orchestrator::Metadata,
+    },
+};
+use std::{collections::BTreeMap, time::Duration};
+use tokio::sync::OnceCell;
+
+/// A connection is there within this, or the Region is as good as gone.
+const CONNECT: Duration = Duration::from_secs(2);
+/// One try of a call.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// A call with its retries.
+const OPERATION: Duration = Duration::from_secs(30);
+
+/// Where a run can go: its sites, and where the services that belong to none of them answer.
+#[derive(Clone, Debug, Default)]
+pub struct Premises {
+    /// All sites of the runbook.
+    pub sites: BTreeMap<SiteName, Site>,
+    /// Where global services answer, other than at their public address.
+    pub global_endpoint: Option<String>,
+}
+
+impl Premises {
+    /// The Region that signs for Route 53 (its endpoint's rule set).
+    const GLOBAL_REGION: &'static str = "us-east-1";
+
+    /// The site of a name; the one of [`Target::GLOBAL`] stands for what belongs to none.
+    fn site(&self, name: &SiteName) -> Option<Site> {
+        if name.as_str() != Target::GLOBAL {
+            return self.sites.get(name).cloned();
+        }
+        Some(Site {
+            name: name.clone(),
+            region: crate::ids::Region::new(Self::GLOBAL_REGION),
+            account: None,
+            role_arn: None,
+            external_id: None,
+            profile: None,
+            endpoint_url: self.global_endpoint.clone(),
+        })
+    }
+}
+
+/// What clients are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Looking: retried, and nothing but reads.
+    Read,
+    /// Changing: sent once.
+    Write,
+}
+
+/// The clients of all sites, for one purpose; made when they are first needed.
+pub(super) struct Access {
+    purpose: Purpose,
+    premises: Premises,
+    made: BTreeMap<SiteName, OnceCell<Clients>>,
+}
+
+/// The clients of a site.
+#[derive(Clone, Debug)]
+pub(super) struct Clients {
+    pub(super) autoscaling: aws_sdk_autoscaling::Client,
+    pub(super) cloudwatch: aws_sdk_cloudwatch::Client,
+    pub(super) rds: aws_sdk_rds::Client,
+    pub(super) route53: aws_sdk_route53::Client,
+    pub(super) secrets: aws_sdk_secretsmanager::Client,
+    pub(super) sfn: aws_sdk_sfn::Client,
+    pub(super) sts: aws_sdk_sts::Client,
+}
+
+impl Access {
+    pub(super) fn new(premises: Premises, purpose: Purpose) -> Self {
+        let global = SiteName::new(Target::GLOBAL);
+        let names = premises.sites.keys().cloned().chain([global]);
+        Self { purpose, made: names.map(|n| (n, OnceCell::new())).collect(), premises }
+    }
+
+    /// A site and its clients; none where the runbook has no such site.
+    pub(super) async fn at(&self, site: &SiteName) -> Option<(Site, &Clients)> {
+        let known = self.premises.site(site)?;
+        let clients = self.made.get(site)?.get_or_init(|| clients(known.clone(), self.purpose)).await;
+        Some((known, clients))
+    }
+
+    pub(super) fn premises(&self) -> &Premises {
+        &self.premises
+    }
+}
+
+async fn clients(site: Site, purpose: Purpose) -> Clients {
+    let config = config(&site, purpose).await;
+    macro_rules! client {
+        ($service:ident) => {{
+            let builder = $service::config::Builder::from(&config);
+            $service::Client::from_conf(match purpose {
+                Purpose::Read => builder.interceptor(ReadsOnly).build(),
+                Purpose::Write => builder.build(),
+            })
+        }};
+    }
+    Clients {
+        autoscaling: client!(aws_sdk_autoscaling),
+        cloudwatch: client!(aws_sdk_cloudwatch),
+        rds: client!(aws_sdk_rds),
+        route53: client!(aws_sdk_route53),
+        secrets: client!(aws_sdk_secretsmanager),
+        sfn: client!(aws_sdk_sfn),
+        sts: client!(aws_sdk_sts),
+    }
+}
+
+async fn config(site: &Site, purpose: Purpose) -> SdkConfig {
+    let region = Region::new(site.region.to_string());
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_attempt_timeout(ATTEMPT)
+        .operation_timeout(OPERATION);
+    let retries = match purpose {
+        Purpose::Read => RetryConfig::standard(),
+        Purpose::Write => RetryConfig::disabled(),
+    };
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(region.clone())
+        .http_client(http_client(site.endpoint_url.as_deref()))
+        .timeout_config(timeouts.build())
+        .retry_config(retries);
+    if let Some(url) = &site.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    if let Some(profile) = &site.profile {
+        loader = loader.profile_name(profile);
+    }
+    let own = loader.load().await;
+    let Some(role) = &site.role_arn else { return own };
+    let mut assumed = AssumeRoleProvider::builder(role).session_name("lifeboat").region(region).configure(&own);
+    if let Some(id) = &site.external_id {
+        assumed = assumed.external_id(id);
+    }
+    own.into_builder().credentials_provider(SharedCredentialsProvider::new(assumed.build().await)).build()
+}
+
+/// HTTPS by rustls; where only plain HTTP is spoken the machine's certificates are not even loaded.
+fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
+    let builder = aws_smithy_http_client::Builder::new();
+    if endpoint.is_some_and(|url| url.starts_with("http://")) {
+        return builder.build_http();
+    }
+    builder.tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+/// Stops whatever is no read before it leaves: a look changes nothing, whoever writes its code.
+#[derive(Debug)]
+struct ReadsOnly;
+
+/// All operations that looks make.
+const READS: &[&str] = &[
+    "DescribeAutoScalingGroups",
+    "DescribeDBInstances",
+    "DescribeDBParameterGroups",
+    "DescribeDBParameters",
+    "DescribeDBSnapshots",
+    "DescribeExecution",
+    "DescribeScalingActivities",
+    "DescribeStateMachine",
+    "GetCallerIdentity",
+    "GetChange",
+    "GetHostedZone",
+    "GetMetricData",
+    "GetSecretValue",
+    "ListResourceRecordSets",
+    "ListTagsForResource",
+];
+
+#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
+impl Intercept for ReadsOnly {
+    fn name(&self) -> &'static str {
+        "ReadsOnly"
+    }
+    fn read_before_execution(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        match config.load::<Metadata>() {
+            Some(call) if READS.contains(&call.name()) => Ok(()),
+            call => Err(format!("a look may not call {}", call.map_or("this", Metadata::name)).into()),
+        }
+    }
+}

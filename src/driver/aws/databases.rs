@@ -1,0 +1,124 @@
+//! Looks at RDS: instances, parameter groups, snapshots.
+
+use super::{
+    access::Clients,
+    errors::Failed,
+    eyes::{Asked, Place},
+    instance,
+};
+use crate::{
+    clock::Timestamp,
+    driver::LookError,
+    world::{
+        Seen, What,
+        probe::Answer,
+        rds::{Db, Parameters, Snapshot, TAG_RETIRED_FROM},
+    },
+};
+use std::collections::BTreeMap;
+
+/// All instances that were asked for, by one describe: by name where only names were asked for.
+pub(super) async fn instances(place: &Place<'_>, asked: &[&What]) -> Result<Vec<Db>, LookError> {
+    let names: Vec<String> = asked.iter().filter_map(|what| named(what)).collect();
+    let by_tag = asked.iter().any(|what| matches!(what, What::Retired(_)));
+    place.turn("rds").await;
+    let mut call = place.clients.rds.describe_db_instances();
+    if !by_tag {
+        let filter = aws_sdk_rds::types::Filter::builder().name("db-instance-id").set_values(Some(names)).build();
+        call = call.filters(filter);
+    }
+    let mut pages = call.into_paginator().items().send();
+    let mut found = vec![];
+    while let Some(instance) = pages.next().await {
+        let instance = instance.map_err(|e| place.failed("rds", Failed::of(&e)))?;
+        found.extend(instance::read(&instance, &place.site, place.sites));
+    }
+    place.answered("rds");
+    Ok(found)
+}
+
+fn named(what: &What) -> Option<String> {
+    match what {
+        // Identifiers are stored in lowercase.
+        What::Db(id) => Some(id.to_lowercase()),
+        _ => None,
+    }
+}
+
+/// What was asked of the instances.
+pub(super) fn answer(what: &What, all: &[Db]) -> Seen {
+    match what {
+        What::Db(id) => {
+            let found = all.iter().find(|db| db.identifier.eq_ignore_ascii_case(id));
+            found.map_or(Seen::Absent, |db| Seen::Db(db.clone()))
+        }
+        What::Retired(id) => {
+            let mut retired: Vec<_> =
+                all.iter().filter(|db| db.tags.get(TAG_RETIRED_FROM) == Some(id)).cloned().collect();
+            // The new name ends in the run's id, which begins with its time.
+            retired.sort_by(|a, b| b.identifier.cmp(&a.identifier));
+            Seen::Dbs(retired)
+        }
+        // That there is an answer at all is what was asked.
+        _ => Seen::Answer(Answer { ok: true, why: "RDS answers".into(), output: serde_json::Value::Null }),
+    }
+}
+
+/// A parameter group: the values that somebody set, and lifeboat's tags.
+pub(super) async fn parameters(place: &Place<'_>, name: &str) -> Asked {
+    let Some(arn) = group_arn(place.clients, name).await.map_err(|f| place.failed("rds", f))? else {
+        return Ok(Seen::Absent);
+    };
+    place.turn("rds").await;
+    let rds = &place.clients.rds;
+    let mut pages =
+        rds.describe_db_parameters().db_parameter_group_name(name).source("user").into_paginator().items().send();
+    let mut values = BTreeMap::new();
+    while let Some(parameter) = pages.next().await {
+        let parameter = parameter.map_err(|e| place.failed("rds", Failed::of(&e)))?;
+        if let (Some(name), Some(value)) = (parameter.parameter_name(), parameter.parameter_value()) {
+            values.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    let tags = rds.list_tags_for_resource().resource_name(arn).send().await;
+    let tags = tags.map_err(|e| place.failed("rds", Failed::of(&e)))?;
+    place.answered("rds");
+    Ok(Seen::Parameters(Parameters { name: name.to_owned(), values, tags: instance::tags(tags.tag_list()) }))
+}
+
+/// The ARN of a parameter group, by which it is tagged; none where there is no such group.
+pub(super) async fn group_arn(clients: &Clients, name: &str) -> Result<Option<String>, Failed> {
+    match clients.rds.describe_db_parameter_groups().db_parameter_group_name(name).send().await {
+        Ok(found) => {
+            Ok(found.db_parameter_groups().first().and_then(|g| g.db_parameter_group_arn()).map(str::to_owned))
+        }
+        Err(e) => match Failed::of(&e) {
+            failed if failed.code().is_some_and(|c| c.starts_with("DBParameterGroupNotFound")) => Ok(None),
+            failed => Err(failed),
+        },
+    }
+}
+
+/// A snapshot by its name.
+pub(super) async fn snapshot(place: &Place<'_>, name: &str) -> Asked {
+    place.turn("rds").await;
+    let found = match place.clients.rds.describe_db_snapshots().db_snapshot_identifier(name).send().await {
+        Ok(found) => found,
+        Err(e) => {
+            return match Failed::of(&e) {
+                failed if failed.code().is_some_and(|c| c.starts_with("DBSnapshotNotFound")) => Ok(Seen::Absent),
+                failed => Err(place.failed("rds", failed)),
+            };
+        }
+    };
+    place.answered("rds");
+    let Some(snapshot) = found.db_snapshots().first() else { return Ok(Seen::Absent) };
+    let taken = snapshot.original_snapshot_create_time().or(snapshot.snapshot_create_time());
+    Ok(Seen::Snapshot(Snapshot {
+        name: name.to_owned(),
+        of: snapshot.dbi_resource_id().unwrap_or_default().to_owned(),
+        complete: snapshot.status() == Some("available"),
+        // A snapshot that has only begun tells no time yet.
+        taken: taken.and_then(|t| t.to_millis().ok()).map_or_else(Timestamp::wall, Timestamp),
+    }))
+}

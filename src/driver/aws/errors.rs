@@ -1,0 +1,131 @@
+//! What an error of the SDK means. To a look: may it be seen later? To a send: did it happen?
+
+use crate::{
+    clock::Span,
+    driver::{LookError, SendError},
+};
+use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::http::Response;
+use std::error::Error;
+
+/// Codes by which services say "too much"; nothing was changed (SDK retry classifier; API references).
+const THROTTLED: &[&str] = &[
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottledException",
+    "RequestThrottled",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "LimitExceededException",
+    "SlowDown",
+    "PriorRequestNotComplete",
+];
+
+/// Codes that say "not now": nothing was changed, and the same call may be taken later.
+const LATER: &[&str] = &[
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestExpired",
+    "ResourceContention",
+    "ScalingActivityInProgress",
+    "RequestTimeTooSkewed",
+];
+
+/// What came of a call, as far as its error tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failed {
+    /// Nothing left this machine: no credentials, no connection.
+    NotSent(String),
+    /// The service is too busy to take it.
+    Throttled(String),
+    /// It was not taken now, and may be later.
+    Later(String),
+    /// The service said no: code and words.
+    Refused(String, String),
+    /// There was no answer that tells.
+    NoAnswer(String),
+}
+
+impl Failed {
+    pub(super) fn of<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E, Response>) -> Self {
+        match error {
+            SdkError::ConstructionFailure(_) => Self::NotSent(innermost(error)),
+            SdkError::DispatchFailure(failure) => {
+                let why = innermost(error);
+                let connected = failure.as_connector_error().is_none_or(|e| !never_connected(e));
+                if failure.is_user() || !connected { Self::NotSent(why) } else { Self::NoAnswer(why) }
+            }
+            SdkError::ServiceError(answer) => judged(error, answer.raw().status().as_u16()),
+            // What is no answer of the service at all, yet says "no" by its status, was not taken.
+            SdkError::ResponseError(answer) if answer.raw().status().is_client_error() => {
+                Self::Refused(format!("HTTP {}", answer.raw().status().as_u16()), innermost(error))
+            }
+            _ => Self::NoAnswer(innermost(error)),
+        }
+    }
+
+    /// The code of a refusal.
+    pub(super) fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused(code, _) => Some(code),
+            _ => None,
+        }
+    }
+
+    /// To a look: `pause` is how long the lane is quiet, where it was too much.
+    pub(super) fn to_look(self, pause: Option<Span>) -> LookError {
+        match self {
+            Self::Refused(code, why) => LookError::Permanent { why: words(&code, &why) },
+            Self::NotSent(why) | Self::Throttled(why) | Self::Later(why) | Self::NoAnswer(why) => {
+                LookError::Transient { after: pause, why }
+            }
+        }
+    }
+
+    /// To a send.
+    pub(super) fn to_send(self, pause: Option<Span>) -> SendError {
+        match self {
+            Self::NotSent(why) | Self::Throttled(why) | Self::Later(why) => SendError::NotSent { after: pause, why },
+            Self::Refused(code, why) => SendError::Refused { why: words(&code, &why) },
+            Self::NoAnswer(why) => SendError::InDoubt { why },
+        }
+    }
+}
+
+fn judged<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E, Response>, status: u16) -> Failed {
+    let (code, why) = (error.code().unwrap_or("unknown error"), error.message().unwrap_or_default());
+    if THROTTLED.contains(&code) || status == 429 {
+        Failed::Throttled(words(code, why))
+    } else if LATER.contains(&code) {
+        Failed::Later(words(code, why))
+    } else if status >= 500 {
+        // The service stumbled: whether before or after the change it does not say.
+        Failed::NoAnswer(words(code, why))
+    } else {
+        Failed::Refused(code.to_owned(), why.to_owned())
+    }
+}
+
+fn words(code: &str, why: &str) -> String {
+    if why.is_empty() { code.to_owned() } else { format!("{code}: {why}") }
+}
+
+/// The connection never came to be, so nothing was sent over it.
+fn never_connected(error: &(dyn Error + 'static)) -> bool {
+    let connect = |e: &(dyn Error + 'static)| {
+        e.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(hyper_util::client::legacy::Error::is_connect)
+    };
+    chain(error).any(connect)
+}
+
+/// The first cause, which says more than what it is wrapped in.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    chain(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// An error and what it came of.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&e| e.source())
+}
