@@ -20,6 +20,7 @@ mod quarantine;
 mod retire;
 mod reverse_replication;
 mod row;
+mod run_state_machine;
 mod scale;
 pub mod shift_traffic;
 mod site_answers;
@@ -78,6 +79,8 @@ pub enum Action {
     Retire(retire::Retire),
     /// `reverse-replication`.
     ReverseReplication(reverse_replication::ReverseReplication),
+    /// `run-state-machine`.
+    RunStateMachine(run_state_machine::RunStateMachine),
     /// `scale`.
     Scale(scale::Scale),
     /// `shift-traffic`.
@@ -114,6 +117,7 @@ impl Action {
             Self::Quarantine(a) => a,
             Self::Retire(a) => a,
             Self::ReverseReplication(a) => a,
+            Self::RunStateMachine(a) => a,
             Self::Scale(a) => a,
             Self::ShiftTraffic(a) => a,
             Self::SiteAnswers(a) => a,
@@ -150,6 +154,7 @@ impl Action {
             Self::Quarantine(_) => "quarantine",
             Self::Retire(_) => "retire",
             Self::ReverseReplication(_) => "reverse-replication",
+            Self::RunStateMachine(_) => "run-state-machine",
             Self::Scale(_) => "scale",
             Self::ShiftTraffic(_) => "shift-traffic",
             Self::SiteAnswers(_) => site_answers::NAME,

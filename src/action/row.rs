@@ -3,8 +3,8 @@
 
 use super::{
     Action, confirm, exec, freeze_writes, http, measure_lag, notify, promote_replica, quarantine, retire,
-    reverse_replication, scale, shift_traffic, snapshot, unfreeze_writes, verify_dns, verify_http, verify_sql, wait,
-    wait_for_replication,
+    reverse_replication, run_state_machine, scale, shift_traffic, snapshot, unfreeze_writes, verify_dns, verify_http,
+    verify_sql, wait, wait_for_replication,
 };
 use crate::{
     clock::Span,
@@ -23,7 +23,8 @@ pub struct ActionRow {
     pub at: DefaultAt,
     /// What later steps may read of it.
     pub outputs: &'static [Field],
-    /// The worst it can do to production. For `exec` and `http` what holds unless the author says otherwise.
+    /// The worst it can do to production; what holds unless the author says otherwise, where only the
+    /// author can know ([`ActionRow::impact_is_stated`]).
     pub impact: Impact,
     /// How long it may take when the step does not say.
     pub timeout: Span,
@@ -37,6 +38,10 @@ impl ActionRow {
     /// Its name.
     pub fn name(&self) -> &'static str {
         self.shape.name
+    }
+    /// Whether its author states what it does to production: lifeboat cannot know.
+    pub fn impact_is_stated(&self) -> bool {
+        self.shape.fields.iter().any(|field| field.name == "impact")
     }
 }
 
@@ -65,6 +70,7 @@ pub const ACTIONS: &[ActionRow] = &[
     verify_http::ROW,
     verify_dns::ROW,
     verify_sql::ROW,
+    run_state_machine::ROW,
     exec::ROW,
     http::ROW,
     wait::ROW,

@@ -2,7 +2,7 @@
 //! gets 0, in one atomic batch: two calls would pass through 0/0, which answers with both.
 
 use super::{
-    Action, ActionRow, Behave, DefaultAt, Next, StepCx,
+    Action, ActionRow, Behave, DefaultAt, Next, PastEffect, StepCx,
     databases::{answer, unknown},
 };
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     model::{Fields, Impact, Kind, KindName, Resource, Shape, fact},
     world::{
         Call, Effect, Seen, Target, What, World,
-        dns::{Batch, ChangeStatus, RecordSet, Records},
+        dns::{Batch, ChangeStatus, RecordSet, Records, few},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ pub struct ShiftTraffic {}
 pub(super) fn zone(item: &Resource) -> Option<Target> {
     match &item.kind {
         Kind::WeightedRecord { zone, .. } => Some(Target::global(What::Records(zone.clone()))),
-        Kind::RdsInstance { .. } | Kind::AutoscalingGroup { .. } => None,
+        Kind::RdsInstance { .. } | Kind::AutoscalingGroup { .. } | Kind::StateMachine { .. } => None,
     }
 }
 
@@ -96,7 +96,10 @@ fn shift(cx: &StepCx<'_>, zone: &Target, items: &[&Resource], w: &World) -> Resu
     }
     if !upserts.is_empty() {
         let What::Records(id) = &zone.what else { return Err(Next::stuck("no zone", "name a weighted record")) };
-        let before: Vec<_> = upserts
+        // One batch moves all, unless there is more than one batch takes; then the rest follows.
+        let batch = Batch::first_of(id.clone(), &upserts);
+        let before: Vec<_> = batch
+            .upserts
             .iter()
             .filter_map(|new| {
                 records.sets.iter().find(|s| {
@@ -104,12 +107,9 @@ fn shift(cx: &StepCx<'_>, zone: &Target, items: &[&Resource], w: &World) -> Resu
                 })
             })
             .collect();
-        let shown: Vec<_> = before
-            .iter()
-            .map(|s| format!("{} {}", s.set_identifier.as_deref().unwrap_or("-"), s.weight.unwrap_or(0)))
-            .collect();
-        let call = Call::Dns(Batch { zone: id.clone(), upserts });
-        return Ok(Next::send(Effect { target: zone.clone(), call }, shown.join(", ")));
+        let one = |s: &&RecordSet| format!("{} {}", s.set_identifier.as_deref().unwrap_or("-"), s.weight.unwrap_or(0));
+        let shown = few(before.iter().map(|s| one(s)));
+        return Ok(Next::send(Effect { target: zone.clone(), call: Call::Dns(batch) }, shown));
     }
     in_sync(cx, zone, w)
 }
@@ -149,26 +149,35 @@ fn wanted(item: &Resource, records: &Records, site: &SiteName) -> Result<Vec<Rec
     Ok(changed)
 }
 
-/// Waits until all name servers know the last change, where there was one.
+/// Waits until all name servers know what was changed, where anything was.
 fn in_sync(cx: &StepCx<'_>, zone: &Target, w: &World) -> Result<Next, Next> {
+    let changes = cx.past.sent.iter().filter(|sent| sent.effect.target == *zone);
+    let waits = changes.map(|sent| answer(|| followed(cx, sent, w)));
+    Ok(match Next::all(waits) {
+        Next::Done { .. } => Next::done_with(vec![fact("traffic", format!("all at {}", cx.at.name))]),
+        other => other,
+    })
+}
+
+/// Waits until all name servers know one change.
+fn followed(cx: &StepCx<'_>, sent: &PastEffect, w: &World) -> Result<Next, Next> {
     /// Route 53 propagates "usually within 60 seconds" (GetChange).
     const USUALLY: Span = Span::secs(60);
-    let done = || Next::done_with(vec![fact("traffic", format!("all at {}", cx.at.name))]);
-    let Some(last) = cx.past.last_on(zone) else { return Ok(done()) };
-    let Some(id) = last.receipt.as_ref().and_then(|r| r.id.clone()) else {
+    let Some(receipt) = &sent.receipt else {
         // Settled by looking: there is no change to follow, so the usual time is waited out.
-        let until = last.at + USUALLY;
+        let until = sent.at + USUALLY;
         let wait = Next::Wait {
-            on: vec![zone.clone()],
+            on: vec![sent.effect.target.clone()],
             why: "the change to reach all name servers".into(),
             until: Some(until),
             holds: None,
         };
-        return Ok(if cx.now >= until || last.receipt.is_some() { done() } else { wait });
+        return Ok(if cx.now >= until { Next::done() } else { wait });
     };
+    let Some(id) = receipt.id.clone() else { return Ok(Next::done()) };
     let change = Target::global(What::Change(id));
     match w.seen(&change) {
-        Some(Seen::Change(ChangeStatus::InSync)) => Ok(done()),
+        Some(Seen::Change(ChangeStatus::InSync)) => Ok(Next::done()),
         Some(Seen::Change(ChangeStatus::Pending)) => Ok(Next::wait([change], "the change to reach all name servers")),
         // A change that is not known any more was stranded by a failover of Route 53 itself.
         Some(Seen::Absent) => Err(Next::stuck(

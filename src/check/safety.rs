@@ -3,6 +3,7 @@
 
 use super::case::{Case, End, MODES, Runs, impact, listed};
 use crate::{
+    action::{self, ActionRow},
     diagnostic::Diagnostic,
     ids::ResourceName,
     model::{Impact, Mode},
@@ -255,6 +256,7 @@ pub(super) fn best_effort(case: &Case<'_>, out: &mut Vec<Diagnostic>) {
 pub(super) fn blind_retry(case: &Case<'_>, out: &mut Vec<Diagnostic>) {
     for i in case.running() {
         let spec = case.spec(i);
+        // A state machine's executions are looked up by name.
         let blind = matches!(spec.action.as_deref(), Some("exec" | "http")) && !spec.with.contains_key("check");
         let again = spec.retry.is_some_and(|retry| retry.attempts > 1);
         if blind && again && case.impact(i) == Impact::Irreversible {
@@ -276,11 +278,10 @@ pub(super) fn finally(runbook: &Runbook, out: &mut Vec<Diagnostic>) {
         let spec = step.spec(mode);
         if impact(spec) > Impact::Safe {
             let action = spec.action.as_deref().unwrap_or_default();
-            let help = match spec.action.as_deref() {
-                Some("exec" | "http") => {
-                    "if users do not feel it, write `impact: safe` in its `with`; else move it to a list"
-                }
-                _ => "move it to the list of a direction",
+            let help = if action::row(action).is_some_and(ActionRow::impact_is_stated) {
+                "if users do not feel it, write `impact: safe` in its `with`; else move it to a list"
+            } else {
+                "move it to the list of a direction"
             };
             let message = format!("`finally` holds `{}`, which is {}", step.id, impact(spec));
             let wrong = Diagnostic::error("LB0514", &step.path.key("action"), message);

@@ -147,6 +147,7 @@ fn essence(seen: &Seen) -> String {
         | Seen::Position(_)
         | Seen::Snapshot(_)
         | Seen::Change(_)
+        | Seen::Execution(_)
         | Seen::Answer(_) => String::new(),
     }
 }

@@ -9,7 +9,8 @@ mod site;
 
 pub use impact::{Fact, Impact, Outputs, fact};
 pub use resource::{
-    Connection, DbEngine, DbIdentity, GroupIdentity, Kind, KindName, Password, RecordIdentity, Resource, Size,
+    Connection, DbEngine, DbIdentity, GroupIdentity, Kind, KindName, MachineIdentity, Password, RecordIdentity,
+    Resource, Size,
 };
 pub use shape::{Field, Fields, Need, Shape, Ty};
 pub use site::{Direction, FromTo, Mode, Objectives, Place, Site};

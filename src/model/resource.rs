@@ -45,6 +45,11 @@ pub enum Kind {
         /// The set at each site.
         sites: BTreeMap<SiteName, RecordIdentity>,
     },
+    /// A Step Functions state machine: what a team has automated already.
+    StateMachine {
+        /// The state machine at each site.
+        sites: BTreeMap<SiteName, MachineIdentity>,
+    },
 }
 
 /// A kind without its data.
@@ -57,6 +62,8 @@ pub enum KindName {
     AutoscalingGroup,
     /// See [`Kind::WeightedRecord`].
     WeightedRecord,
+    /// See [`Kind::StateMachine`].
+    StateMachine,
 }
 
 impl fmt::Display for KindName {
@@ -65,6 +72,7 @@ impl fmt::Display for KindName {
             Self::RdsInstance => "rds-instance",
             Self::AutoscalingGroup => "autoscaling-group",
             Self::WeightedRecord => "weighted-record",
+            Self::StateMachine => "state-machine",
         })
     }
 }
@@ -120,6 +128,13 @@ pub struct RecordIdentity {
     pub set_identifier: String,
 }
 
+/// A state machine at a site.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineIdentity {
+    /// Its ARN.
+    pub arn: String,
+}
+
 /// A size of a group of servers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {
@@ -146,8 +161,27 @@ pub struct Connection {
     pub user: Option<String>,
     /// Where the password is; never the password.
     pub password: Option<Password>,
-    /// The port, where it is not the engine's own.
+    /// The port, where it is not the one that the instance reports.
     pub port: Option<u16>,
+    /// How the connection is protected.
+    #[serde(default)]
+    pub tls: Tls,
+    /// The file with the authorities that vouch for the server, relative to the runbook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+}
+
+/// How a connection is protected, in the words of libpq's `sslmode`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tls {
+    /// Encrypted; whoever answers is taken for the server.
+    #[default]
+    Require,
+    /// Encrypted, and the server proves its name.
+    VerifyFull,
+    /// In the clear.
+    Disable,
 }
 
 /// Where a password is found.
@@ -156,6 +190,8 @@ pub struct Connection {
 pub enum Password {
     /// In that environment variable.
     Env(String),
+    /// In that secret of Secrets Manager, in the site's own Region.
+    Secret(String),
 }
 
 impl Resource {
@@ -165,6 +201,7 @@ impl Resource {
             Kind::RdsInstance { .. } => KindName::RdsInstance,
             Kind::AutoscalingGroup { .. } => KindName::AutoscalingGroup,
             Kind::WeightedRecord { .. } => KindName::WeightedRecord,
+            Kind::StateMachine { .. } => KindName::StateMachine,
         }
     }
 
@@ -172,7 +209,7 @@ impl Resource {
     pub fn db(&self, site: &SiteName) -> Option<&DbIdentity> {
         match &self.kind {
             Kind::RdsInstance { sites, .. } => sites.get(site),
-            Kind::AutoscalingGroup { .. } | Kind::WeightedRecord { .. } => None,
+            Kind::AutoscalingGroup { .. } | Kind::WeightedRecord { .. } | Kind::StateMachine { .. } => None,
         }
     }
 
@@ -180,7 +217,7 @@ impl Resource {
     pub fn engine(&self) -> Option<DbEngine> {
         match &self.kind {
             Kind::RdsInstance { engine, .. } => *engine,
-            Kind::AutoscalingGroup { .. } | Kind::WeightedRecord { .. } => None,
+            Kind::AutoscalingGroup { .. } | Kind::WeightedRecord { .. } | Kind::StateMachine { .. } => None,
         }
     }
 
@@ -188,7 +225,7 @@ impl Resource {
     pub fn group(&self, site: &SiteName) -> Option<&GroupIdentity> {
         match &self.kind {
             Kind::AutoscalingGroup { sites, .. } => sites.get(site),
-            Kind::RdsInstance { .. } | Kind::WeightedRecord { .. } => None,
+            Kind::RdsInstance { .. } | Kind::WeightedRecord { .. } | Kind::StateMachine { .. } => None,
         }
     }
 
@@ -196,7 +233,15 @@ impl Resource {
     pub fn size(&self, name: &str) -> Option<Size> {
         match &self.kind {
             Kind::AutoscalingGroup { sizes, .. } => sizes.get(name).copied(),
-            Kind::RdsInstance { .. } | Kind::WeightedRecord { .. } => None,
+            Kind::RdsInstance { .. } | Kind::WeightedRecord { .. } | Kind::StateMachine { .. } => None,
+        }
+    }
+
+    /// The state machine at a site; none for other kinds and where it has none.
+    pub fn machine(&self, site: &SiteName) -> Option<&MachineIdentity> {
+        match &self.kind {
+            Kind::StateMachine { sites } => sites.get(site),
+            Kind::RdsInstance { .. } | Kind::AutoscalingGroup { .. } | Kind::WeightedRecord { .. } => None,
         }
     }
 
@@ -206,6 +251,7 @@ impl Resource {
             Kind::RdsInstance { sites, .. } => sites.get(site).map(serde_json::to_value),
             Kind::AutoscalingGroup { sites, .. } => sites.get(site).map(serde_json::to_value),
             Kind::WeightedRecord { sites, .. } => sites.get(site).map(serde_json::to_value),
+            Kind::StateMachine { sites } => sites.get(site).map(serde_json::to_value),
         };
         known.and_then(Result::ok).unwrap_or(Value::Null)
     }
@@ -216,6 +262,7 @@ impl Resource {
             Kind::RdsInstance { sites, .. } => sites.keys().collect(),
             Kind::AutoscalingGroup { sites, .. } => sites.keys().collect(),
             Kind::WeightedRecord { sites, .. } => sites.keys().collect(),
+            Kind::StateMachine { sites } => sites.keys().collect(),
         }
     }
 }

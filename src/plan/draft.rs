@@ -5,7 +5,7 @@ use super::{
     types::{Hold, Plan, PlanStep, PlannedConfirm, Prediction, ProbeSpec, Section, StepDraft, Undo},
 };
 use crate::{
-    action::{DefaultAt, row},
+    action::{ActionRow, DefaultAt, row},
     check::{Checked, graph::Graph},
     clock::{Span, Timestamp},
     ids::{ProbeName, RunId, SiteName, StepId},
@@ -183,10 +183,8 @@ fn resolve(
         verify: spec.verify.clone(),
         with,
     };
-    let impact = row.map_or(Impact::Read, |r| match r.name() {
-        "exec" | "http" => spec.impact.unwrap_or(r.impact),
-        _ => r.impact,
-    });
+    let stated = spec.impact.filter(|_| row.is_some_and(ActionRow::impact_is_stated));
+    let impact = stated.or(row.map(|r| r.impact)).unwrap_or(Impact::Read);
     let resolved = |text: &Option<String>| text.as_ref().map(|t| span(t, &scope)).transpose();
     let confirm = spec.confirm.as_ref().map(|c| {
         let message = expr::resolve(&Value::String(c.message.clone()), &scope).map_err(|e| e.why)?;

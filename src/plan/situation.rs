@@ -259,6 +259,8 @@ fn of_resource(resource: &Resource, site: &Site) -> Vec<Target> {
             sites.get(&site.name).map_or(vec![], |g| vec![at(What::Group(g.name.clone()))])
         }
         Kind::WeightedRecord { zone, .. } => vec![Target::global(What::Records(zone.clone()))],
+        // It stands nowhere: only its executions do something.
+        Kind::StateMachine { .. } => vec![],
     }
 }
 
@@ -290,6 +292,7 @@ fn site_situation(runbook: &Runbook, site: &Site, world: &World, now: Timestamp)
                 };
                 out.weights.insert(name, seen);
             }
+            Kind::StateMachine { .. } => {}
         }
     }
     out.answers = matches!(world.seen(&Target::at(site, What::Site)), Some(Seen::Answer(answer)) if answer.ok);

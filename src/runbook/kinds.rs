@@ -94,6 +94,23 @@ pub const KINDS: &[KindRow] = &[
         },
         identity: RECORD_IDENTITY,
     },
+    KindRow {
+        kind: KindName::StateMachine,
+        shape: Shape {
+            name: "state-machine",
+            doc: "A Step Functions state machine: what a team has automated already.",
+            fields: &[
+                required("kind", Ty::OneOf(&["state-machine"]), "The kind.", "state-machine"),
+                required(
+                    "sites",
+                    Ty::Named(&Ty::Of(&MACHINE_IDENTITY)),
+                    "The state machine at each site.",
+                    "{ oregon: { arn: arn:aws:states:us-west-2:111122223333:stateMachine:warm-caches } }",
+                ),
+            ],
+        },
+        identity: MACHINE_IDENTITY,
+    },
 ];
 
 /// The row of a kind's name.
@@ -129,9 +146,16 @@ pub const CONNECTION: Shape = Shape {
         optional(
             "port",
             Ty::Literal(&Ty::Int { min: 1, max: 65535 }),
-            "The port, where it is not the engine's own.",
+            "The port, where it is not the one that the instance reports.",
             "5432",
         ),
+        optional(
+            "tls",
+            Ty::OneOf(&["require", "verify-full", "disable"]),
+            "How the connection is protected, as libpq's `sslmode`; `require` where nothing is said.",
+            "verify-full",
+        ),
+        optional("ca", Ty::Fixed, "The authorities that vouch for the server, a file beside the runbook.", "rds.pem"),
     ],
 };
 
@@ -139,7 +163,10 @@ pub const CONNECTION: Shape = Shape {
 pub const PASSWORD: Shape = Shape {
     name: "password",
     doc: "Where a password is found; never the password.",
-    fields: &[required("env", Ty::Fixed, "The environment variable that holds it.", "ORDERS_PW")],
+    fields: &[
+        optional("env", Ty::Fixed, "The environment variable that holds it.", "ORDERS_PW"),
+        optional("secret", Ty::Fixed, "The secret of Secrets Manager, in each site's own Region.", "orders/lifeboat"),
+    ],
 };
 
 /// A size.
@@ -165,4 +192,11 @@ pub const RECORD_IDENTITY: Shape = Shape {
     name: "record identity",
     doc: "A weighted set at a site.",
     fields: &[required("set_identifier", Ty::Fixed, "The set's identifier.", "ohio")],
+};
+
+/// A state machine at a site.
+pub const MACHINE_IDENTITY: Shape = Shape {
+    name: "state machine identity",
+    doc: "A state machine at a site.",
+    fields: &[required("arn", Ty::Fixed, "Its ARN.", "arn:aws:states:us-west-2:111122223333:stateMachine:warm-caches")],
 };

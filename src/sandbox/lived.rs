@@ -129,7 +129,9 @@ impl Account {
     pub(super) fn count(&mut self, token: &str, effect: &Effect) {
         let name = match &effect.call {
             Call::Run(_) => "command".to_owned(),
-            Call::Rds(_) | Call::Scaling(_) | Call::Dns(_) | Call::Post(_) => effect.call().operation,
+            Call::Rds(_) | Call::Scaling(_) | Call::Dns(_) | Call::Machine(_) | Call::Post(_) => {
+                effect.call().operation
+            }
         };
         *self.applied.entry(name).or_default() += 1;
         let known = !self.tokens.insert(token.to_owned());
@@ -138,7 +140,8 @@ impl Account {
             Call::Post(post) => {
                 Some(format!("{} {} {} {}", super::script::run_of(token), post.step, post.url, post.body))
             }
-            Call::Rds(_) | Call::Scaling(_) | Call::Dns(_) => None,
+            // Its name makes a repeat harmless, and another name another execution.
+            Call::Rds(_) | Call::Scaling(_) | Call::Dns(_) | Call::Machine(_) => None,
         };
         let again = errand.is_some_and(|errand| !self.errands.insert(errand));
         if again || (known && effect.class() != Class::Desired) {

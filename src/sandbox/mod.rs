@@ -23,6 +23,7 @@ mod faults;
 mod group;
 mod life;
 mod lived;
+mod machine;
 mod opened;
 mod replication;
 mod script;
@@ -120,7 +121,7 @@ impl Sandbox {
         let step = match &effect.call {
             Call::Run(run) => &run.step,
             Call::Post(post) => &post.step,
-            Call::Rds(_) | Call::Scaling(_) | Call::Dns(_) => return Ok(None),
+            Call::Rds(_) | Call::Scaling(_) | Call::Dns(_) | Call::Machine(_) => return Ok(None),
         };
         let simulate = self.world().script().simulate(step);
         self.sleep(simulate.takes.unwrap_or(Span::secs(1))).await;
@@ -128,7 +129,7 @@ impl Sandbox {
         let failed = match &effect.call {
             Call::Run(_) => (exit != 0).then(|| format!("exit {exit}")),
             Call::Post(_) => (status >= 400).then(|| format!("status {status}")),
-            Call::Rds(_) | Call::Scaling(_) | Call::Dns(_) => None,
+            Call::Rds(_) | Call::Scaling(_) | Call::Dns(_) | Call::Machine(_) => None,
         };
         match failed {
             Some(why) => Err(SendError::Refused { why }),

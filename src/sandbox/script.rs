@@ -89,6 +89,7 @@ fn operation(effect: &Effect) -> Option<&'static str> {
         Call::Scaling(_) => Some("scale"),
         Call::Rds(R::SetParameter { .. } | R::Tag { .. } | R::SetSecurityGroups { .. } | R::WriteMarker { .. })
         | Call::Dns(_)
+        | Call::Machine(_)
         | Call::Run(_)
         | Call::Post(_) => None,
     }

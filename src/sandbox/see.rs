@@ -64,6 +64,8 @@ impl State {
             | What::Connect(_)
             | What::Snapshot(_)
             | What::Group(_)
+            | What::Machine(_)
+            | What::Execution(..)
             | What::Sql(_)
             | What::Site => self.site_reach(target),
         }
@@ -72,7 +74,7 @@ impl State {
     /// How an effect is met.
     pub(super) fn effect_reach(&self, effect: &Effect) -> Reach {
         match &effect.call {
-            Call::Rds(_) | Call::Scaling(_) => self.site_reach(&effect.target),
+            Call::Rds(_) | Call::Scaling(_) | Call::Machine(_) => self.site_reach(&effect.target),
             Call::Dns(_) | Call::Run(_) | Call::Post(_) => Reach::Open,
         }
     }
@@ -130,6 +132,11 @@ impl State {
                 self.zones.get(zone).map_or(Seen::Absent, |zone| Seen::Records(zone.records.clone()))
             }
             What::Change(id) => self.change_status(id).map_or(Seen::Absent, Seen::Change),
+            What::Machine(arn) => match site.map(|site| self.has_machine(site, arn)) {
+                Some(true) => answer(true, "ACTIVE"),
+                Some(false) | None => Seen::Absent,
+            },
+            What::Execution(machine, name) => self.execution(machine, name, script),
             What::Http(probe) => Seen::Answer(self.http(target, probe).unwrap_or_else(silence)),
             What::Dns(query) => Seen::Answer(self.dns(query)),
             What::Sql(probe) => self.sql(target, probe, script)?,
@@ -300,6 +307,8 @@ pub(super) fn is_description(what: &What) -> bool {
         | What::Marker(..)
         | What::Connect(_)
         | What::Change(_)
+        | What::Machine(_)
+        | What::Execution(..)
         | What::Http(_)
         | What::Dns(_)
         | What::Sql(_)

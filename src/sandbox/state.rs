@@ -13,6 +13,7 @@ use super::{
     faults::Fault,
     group::{Group, GroupEvent},
     lived::Account,
+    machine::Begun,
     replication::Stream,
 };
 use crate::{
@@ -112,6 +113,9 @@ pub(super) struct State {
     pub(super) clients: Clients,
     /// Commands that hold now: what a `check` asks for.
     pub(super) so: BTreeSet<String>,
+    /// Executions of state machines, by ARN.
+    #[serde(default)]
+    pub(super) executions: BTreeMap<String, Begun>,
     queue: Vec<Due>,
     pub(super) armed: Vec<Fault>,
     pub(super) slow_promotion: bool,
@@ -143,6 +147,7 @@ impl State {
             zones: BTreeMap::new(),
             clients: Clients::new(seed),
             so: BTreeSet::new(),
+            executions: BTreeMap::new(),
             queue: vec![],
             armed: vec![],
             slow_promotion: false,

@@ -30,6 +30,9 @@ pub(super) fn judge(root: &Node, names: &Names<'_>, source: &SourceMap, problems
     }
     for (name, (_, node)) in &names.resources {
         resource(name, node, names, problems);
+        if let Some(connection) = node.get("connection") {
+            self::connection(connection, &mut files, problems);
+        }
     }
     for (_, node) in root.get("probes").into_iter().flat_map(Node::meant) {
         probe(node, names, &mut expressions, problems, &mut files);
@@ -125,6 +128,26 @@ fn resource(name: &str, node: &Node, names: &Names<'_>, problems: &mut Problems)
             Diagnostic::error("LB0216", &node.path.key("records"), "`records` is empty")
                 .help("name at least one record"),
         );
+    }
+}
+
+/// How to connect: one place for the password, and the file of authorities.
+fn connection(node: &Node, files: &mut Named, problems: &mut Problems) {
+    if let Some(ca) = node.get("ca") {
+        rules::note_file(ca, files, problems);
+    }
+    let Some(password) = node.get("password").filter(|p| p.is_map()) else { return };
+    let help = "say `env: NAME` of a variable, or `secret: NAME` of Secrets Manager";
+    match (password.get("env"), password.get("secret")) {
+        (None, None) => {
+            let message = "`password` says nowhere where it is found";
+            problems.add(Diagnostic::error("LB0202", &password.path, message).help(help));
+        }
+        (Some(_), Some(_)) => {
+            let message = "`password` is said to be found in two places";
+            problems.add(Diagnostic::error("LB0211", &password.path, message).help(help));
+        }
+        _ => {}
     }
 }
 

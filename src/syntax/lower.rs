@@ -11,8 +11,8 @@ use crate::{
     clock::Span,
     ids::{Account, Digest, ParamName, ProbeName, Region, ResourceName, SiteName},
     model::{
-        Connection, DbIdentity, GroupIdentity, Kind, KindName, Objectives, Password, RecordIdentity, Resource, Site,
-        Size,
+        Connection, DbIdentity, GroupIdentity, Kind, KindName, MachineIdentity, Objectives, Password, RecordIdentity,
+        Resource, Site, Size,
     },
     runbook::{Parameter, Probe, Runbook, Step},
 };
@@ -159,6 +159,9 @@ fn kind(kind: KindName, node: &Node) -> Option<Kind> {
                 Some(RecordIdentity { set_identifier: node.text_of("set_identifier")?.to_owned() })
             }),
         },
+        KindName::StateMachine => Kind::StateMachine {
+            sites: at_sites(node, |node| Some(MachineIdentity { arn: node.text_of("arn")?.to_owned() })),
+        },
     })
 }
 
@@ -184,9 +187,16 @@ fn connection(node: &Node) -> Connection {
     Connection {
         database: text("database"),
         user: text("user"),
-        password: node.get("password").and_then(|p| p.text_of("env")).map(|env| Password::Env(env.to_owned())),
+        password: node.get("password").and_then(password),
         port: node.text_of("port").and_then(|port| port.parse().ok()),
+        tls: word(node, "tls").unwrap_or_default(),
+        ca: text("ca"),
     }
+}
+
+fn password(node: &Node) -> Option<Password> {
+    let env = node.text_of("env").map(|name| Password::Env(name.to_owned()));
+    env.or_else(|| Some(Password::Secret(node.text_of("secret")?.to_owned())))
 }
 
 fn size(node: &Node) -> Option<Size> {

@@ -6,6 +6,7 @@ use super::{
     node::Node,
 };
 use crate::{
+    action::{self, ActionRow},
     clock::Span,
     ids::{ProbeName, SiteName, StepId},
     model::{Mode, Place},
@@ -28,10 +29,8 @@ fn spec(node: &Node) -> Spec {
     let text = |key: &str| node.text_of(key).map(str::to_owned);
     let action = text("action");
     let with = with(action.as_deref(), node);
-    let impact = match action.as_deref() {
-        Some("exec" | "http") => node.get("with").and_then(|w| word(w, "impact")),
-        _ => None,
-    };
+    let stated = action.as_deref().and_then(action::row).is_some_and(ActionRow::impact_is_stated);
+    let impact = node.get("with").filter(|_| stated).and_then(|with| word(with, "impact"));
     let confirm = match action.as_deref() {
         Some("confirm") => node.get("with").and_then(confirm),
         _ => node.get("confirm").and_then(confirm),

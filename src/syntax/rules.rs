@@ -320,13 +320,18 @@ pub(super) fn collect_files(node: &Node, action: &str, files: &mut Named, proble
         _ => vec![],
     };
     for node in named {
-        let Some(name) = node.text().filter(|name| !expr::has_expr(name)) else { continue };
-        if name.starts_with('/') || name.split('/').any(|part| part == "..") || name.contains('\0') {
-            let message = format!("{} leads out of the runbook's folder", quoted(name));
-            problems.add(Diagnostic::error("LB0322", &node.path, message).help("keep the file beside the runbook"));
-        } else {
-            files.entry(name.to_owned()).or_insert_with(|| node.path.clone());
-        }
+        note_file(node, files, problems);
+    }
+}
+
+/// Notes a file that is named here, unless it leads out of the runbook's folder.
+pub(super) fn note_file(node: &Node, files: &mut Named, problems: &mut Problems) {
+    let Some(name) = node.text().filter(|name| !expr::has_expr(name)) else { return };
+    if name.starts_with('/') || name.split('/').any(|part| part == "..") || name.contains('\0') {
+        let message = format!("{} leads out of the runbook's folder", quoted(name));
+        problems.add(Diagnostic::error("LB0322", &node.path, message).help("keep the file beside the runbook"));
+    } else {
+        files.entry(name.to_owned()).or_insert_with(|| node.path.clone());
     }
 }
 

@@ -38,6 +38,12 @@ pub fn words(sight: &Sight, now: Timestamp) -> String {
         Seen::Records(records) => weights(records),
         Seen::Change(crate::world::dns::ChangeStatus::InSync) => "on all name servers".into(),
         Seen::Change(crate::world::dns::ChangeStatus::Pending) => "not on all name servers yet".into(),
+        Seen::Execution(e) => match (e.status, &e.why) {
+            (crate::world::sfn::Status::Running, _) => "running".into(),
+            (crate::world::sfn::Status::Succeeded, _) => "succeeded".into(),
+            (crate::world::sfn::Status::Failed, None) => "failed".into(),
+            (crate::world::sfn::Status::Failed, Some(why)) => format!("failed: {why}"),
+        },
         Seen::Answer(a) => format!("{}: {}", if a.ok { "yes" } else { "no" }, a.why),
     }
 }

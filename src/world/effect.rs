@@ -4,6 +4,7 @@ use super::{
     asg, dns,
     probe::Command,
     rds::{self, Status},
+    sfn,
     target::{Seen, Target},
 };
 use crate::{
@@ -33,6 +34,8 @@ pub enum Call {
     Scaling(asg::Call),
     /// To a DNS zone.
     Dns(dns::Batch),
+    /// To a state machine.
+    Machine(sfn::Start),
     /// A local command.
     Run(Run),
     /// An HTTP request, or a message to people.
@@ -136,6 +139,8 @@ impl Effect {
             Call::Rds(R::Promote { .. } | R::Rename { .. } | R::CreateSnapshot { .. } | R::CreateReplica(_)) => {
                 Class::Observable
             }
+            // A name that is known starts nothing, but it is known only while it runs and 90 days after.
+            Call::Machine(_) => Class::Observable,
             Call::Rds(R::SetParameter { .. } | R::Tag { .. } | R::SetSecurityGroups { .. } | R::WriteMarker { .. })
             | Call::Scaling(_)
             | Call::Dns(_) => Class::Desired,
@@ -160,11 +165,12 @@ impl Effect {
             Call::Rds(R::WriteMarker { .. }) => ("sql", "insert into lifeboat_marker"),
             Call::Scaling(_) => ("autoscaling", "UpdateAutoScalingGroup"),
             Call::Dns(_) => ("route53", "ChangeResourceRecordSets"),
+            Call::Machine(_) => ("states", "StartExecution"),
             Call::Run(run) => ("local", run.argv.first().map_or("command", String::as_str)),
             Call::Post(post) if post.url.is_empty() => ("local", "notify"),
             Call::Post(post) => ("http", post.method.as_str()),
         };
-        let cloud = matches!(service, "rds" | "autoscaling" | "route53");
+        let cloud = matches!(service, "rds" | "autoscaling" | "route53" | "states");
         ApiCall {
             service: service.into(),
             operation: operation.into(),
@@ -194,6 +200,7 @@ impl Effect {
                     Impact::Safe
                 }
             }
+            Call::Machine(start) => start.impact,
             Call::Run(run) => run.impact,
             Call::Post(post) => post.impact,
         }
@@ -205,7 +212,7 @@ impl Effect {
         match &self.call {
             // The status may still read `available`, source and name unchanged, right after the call.
             Call::Rds(R::Promote { .. } | R::Rename { .. } | R::CreateReplica(_)) => Span::secs(60),
-            Call::Rds(R::CreateSnapshot { .. } | R::SetSecurityGroups { .. }) => Span::secs(30),
+            Call::Rds(R::CreateSnapshot { .. } | R::SetSecurityGroups { .. }) | Call::Machine(_) => Span::secs(30),
             Call::Rds(R::SetParameter { .. } | R::Tag { .. } | R::WriteMarker { .. })
             | Call::Scaling(_)
             | Call::Dns(_) => Span::secs(10),
@@ -239,6 +246,7 @@ impl Effect {
             Call::Rds(R::WriteMarker { identifier, marker }) => on(identifier, format!("marker row -> {marker}")),
             Call::Scaling(asg::Call::Update { name, size, .. }) => on(name, format!("-> {size}")),
             Call::Dns(batch) => on(&batch.zone, format!("-> {}", weights(&batch.upserts))),
+            Call::Machine(start) => on(&self.target.to_string(), format!("-> started with {}", start.input)),
             Call::Run(run) => on("command", run.argv.join(" ")),
             Call::Post(post) if post.url.is_empty() => on("message", post.body.as_str().unwrap_or_default().to_owned()),
             Call::Post(post) => on(&post.method, post.url.clone()),
@@ -258,6 +266,12 @@ impl Effect {
                 _ => Landed::Superseded,
             },
             (Call::Dns(batch), Seen::Records(records)) => dns_happened(batch, before, records),
+            (Call::Machine(_), Seen::Absent) => Landed::No,
+            (Call::Machine(start), Seen::Execution(execution)) => match execution.status {
+                _ if execution.input != start.input => Landed::Superseded,
+                sfn::Status::Running => Landed::InProgress,
+                sfn::Status::Succeeded | sfn::Status::Failed => Landed::Yes,
+            },
             (Call::Run(_), Seen::Answer(answer)) => {
                 if answer.ok {
                     Landed::Yes
@@ -279,7 +293,7 @@ fn weights(sets: &[dns::RecordSet]) -> String {
             s.weight.map_or("-".into(), |w| w.to_string())
         )
     };
-    sets.iter().map(one).collect::<Vec<_>>().join(", ")
+    dns::few(sets.iter().map(one))
 }
 
 pub(super) fn same_set(a: &dns::RecordSet, b: &dns::RecordSet) -> bool {

@@ -19,6 +19,7 @@ pub mod permit;
 mod predict;
 pub mod probe;
 pub mod rds;
+pub mod sfn;
 mod target;
 
 pub use effect::{ApiCall, Call, Class, Effect, Landed, Post, Receipt, Run};

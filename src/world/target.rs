@@ -1,6 +1,6 @@
 //! What can be looked at, what was seen, and a set of such sights.
 
-use super::{asg, dns, probe, rds};
+use super::{asg, dns, probe, rds, sfn};
 use crate::{
     clock::Timestamp,
     ids::{Account, Region, SiteName},
@@ -54,6 +54,10 @@ pub enum What {
     Records(String),
     /// A submitted DNS change, by its id. Seen: `Change`.
     Change(String),
+    /// Whether a state machine is there, by ARN. Seen: `Answer` or `Absent`.
+    Machine(String),
+    /// An execution: the state machine's ARN, its own name. Seen: `Execution` or `Absent`.
+    Execution(String, String),
     /// What an HTTP probe finds. Seen: `Answer`.
     Http(probe::Http),
     /// What the zone's own name servers answer, then resolvers. Seen: `Answer`.
@@ -95,6 +99,8 @@ impl fmt::Display for Target {
             What::Group(name) => write!(f, "group {name}")?,
             What::Records(zone) => write!(f, "zone {zone}")?,
             What::Change(id) => write!(f, "DNS change {id}")?,
+            What::Machine(arn) => write!(f, "state machine {}", arn.rsplit(':').next().unwrap_or(arn))?,
+            What::Execution(_, name) => write!(f, "execution {name}")?,
             What::Http(probe) => write!(f, "{}", probe.url)?,
             What::Dns(query) => write!(f, "{} {}", query.record_type, query.name)?,
             What::Sql(probe) => write!(f, "SQL checks in {}", probe.identifier)?,
@@ -145,6 +151,8 @@ pub enum Seen {
     Records(dns::Records),
     /// A submitted DNS change.
     Change(dns::ChangeStatus),
+    /// An execution of a state machine.
+    Execution(sfn::Execution),
     /// The answer of a probe.
     Answer(probe::Answer),
 }

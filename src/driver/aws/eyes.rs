@@ -4,7 +4,7 @@ use super::{
     access::{Access, Clients, Premises, Purpose},
     autoscaling, databases,
     errors::Failed,
-    lag,
+    lag, machines,
     pace::{Lane, Pace, Urgency},
     records,
 };
@@ -97,7 +97,17 @@ impl Eyes {
         let instances = of(|w| matches!(w, What::Db(_) | What::Retired(_) | What::Site));
         let groups = of(|w| matches!(w, What::Group(_)));
         let lags = of(|w| matches!(w, What::Lag(_) | What::SlotLag(_)));
-        let single = of(|w| matches!(w, What::Parameters(_) | What::Snapshot(_) | What::Records(_) | What::Change(_)));
+        let single = of(|w| {
+            matches!(
+                w,
+                What::Parameters(_)
+                    | What::Snapshot(_)
+                    | What::Records(_)
+                    | What::Change(_)
+                    | What::Machine(_)
+                    | What::Execution(..)
+            )
+        });
         let single = single.into_iter().map(|what| async { (what.clone(), self.one(&place, what).await) });
         let (instances, groups, lags, single) = tokio::join!(
             together(&instances, databases::instances(&place, &instances), |what, all| databases::answer(what, all)),
@@ -116,6 +126,8 @@ impl Eyes {
                 records::records(place, zone, self.names.get(zone).unwrap_or(&BTreeSet::new())).await
             }
             What::Change(id) => records::change(place, id).await,
+            What::Machine(arn) => machines::machine(place, arn).await,
+            What::Execution(machine, name) => machines::execution(place, machine, name).await,
             other => Err(LookError::Permanent { why: format!("{other:?} is not asked of AWS") }),
         }
     }

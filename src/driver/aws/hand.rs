@@ -14,7 +14,7 @@ use crate::{
     clock::{BootClock, Span},
     driver::SendError,
     ids::SiteName,
-    world::{Call, Effect, Receipt, Target, asg, dns, permit::Permit, rds},
+    world::{Call, Effect, Receipt, Target, asg, dns, permit::Permit, rds, sfn},
 };
 use aws_sdk_rds::config::ConfigBag;
 use aws_sdk_rds::{
@@ -67,6 +67,7 @@ impl Hand {
             Call::Rds(_) => "rds",
             Call::Scaling(_) => "autoscaling",
             Call::Dns(_) => "route53",
+            Call::Machine(_) => "states",
             Call::Run(_) | Call::Post(_) => return Err(refused("it is no call of AWS")),
         };
         let (_, clients) =
@@ -77,6 +78,7 @@ impl Hand {
             Call::Rds(call) => sending.rds(clients, &effect.target, call).await,
             Call::Scaling(asg::Call::Update { name, size, .. }) => sending.resize(clients, name, *size).await,
             Call::Dns(batch) => sending.records(clients, batch).await,
+            Call::Machine(start) => sending.start(clients, start).await,
             Call::Run(_) | Call::Post(_) => Err(refused("it is no call of AWS")),
         }
     }
@@ -266,6 +268,20 @@ impl Sending<'_> {
         self.ready().await?;
         self.sent(call.customize().interceptor(self.left.clone()).send()).await?;
         Ok(Receipt::default())
+    }
+
+    /// A name that has ended already is this very execution: names hold the run's id.
+    async fn start(&self, clients: &Clients, start: &sfn::Start) -> Result<Receipt, SendError> {
+        let call = clients.sfn.start_execution().state_machine_arn(&start.machine).name(&start.name);
+        let call = call.input(start.input.to_string());
+        self.ready().await?;
+        let known =
+            |e: &SendError| matches!(e, SendError::Refused { why } if why.starts_with("ExecutionAlreadyExists"));
+        match self.sent(call.customize().interceptor(self.left.clone()).send()).await {
+            Ok(told) => Ok(Receipt { id: Some(told.execution_arn().to_owned()), ..Receipt::default() }),
+            Err(e) if known(&e) => Ok(Receipt::default()),
+            Err(e) => Err(e),
+        }
     }
 
     async fn records(&self, clients: &Clients, batch: &dns::Batch) -> Result<Receipt, SendError> {

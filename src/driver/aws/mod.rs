@@ -20,6 +20,7 @@ mod eyes;
 mod hand;
 mod instance;
 mod lag;
+mod machines;
 mod pace;
 mod records;
 
