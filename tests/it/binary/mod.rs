@@ -7,6 +7,7 @@ mod kill;
 mod legs;
 mod read_only;
 mod schema;
+mod takeup;
 
 use lifeboat::{
     clock::{Clock, TokioClock},
