@@ -237,7 +237,7 @@ impl<'a> Move<'a> {
         let active = situation.active_site().cloned();
         Ok(match direction {
             Direction::Failover => (home, standby),
-            Direction::Failback => (active.filter(|a| *a != home).unwrap_or(standby), home),
+            Direction::Failback => (situation.served_site().filter(|a| **a != home).cloned().unwrap_or(standby), home),
             Direction::Reprotect => {
                 let moved = last.filter(|l| l.plan.direction.is_move()).map(|l| l.plan.ends.to.name.clone());
                 let to = active.or(moved).unwrap_or_else(|| home.clone());

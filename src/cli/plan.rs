@@ -90,7 +90,10 @@ fn ends(
     let active = situation.and_then(|s| s.active_site().cloned());
     Ok(match direction {
         Direction::Failover => (home, standby),
-        Direction::Failback => (active.filter(|a| *a != home).unwrap_or(standby), home),
+        Direction::Failback => {
+            let away = situation.and_then(Situation::served_site).filter(|a| **a != home);
+            (away.cloned().unwrap_or(standby), home)
+        }
         Direction::Reprotect if active.as_ref() == Some(&home) => (standby, home),
         Direction::Reprotect => (home, active.unwrap_or(standby)),
     })

@@ -11,7 +11,7 @@ use crate::{
     event::{Event, Obligation},
     ids::{Seq, SiteName},
     model::Kind,
-    plan::{Active, DbRole, SiteSituation, Situation},
+    plan::{DbRole, SiteSituation, Situation},
     runbook::Runbook,
     store::RunHead,
     view::{
@@ -80,10 +80,7 @@ fn gathered(common: &Common, loaded: &Loaded, world: &World, situation: &Situati
         runbook: runbook.name.clone(),
         at: now,
         active: situation.active_site().cloned(),
-        active_why: match &situation.active {
-            Active::Site(_) => "writer and weights agree".into(),
-            other @ (Active::Mixed { .. } | Active::Unknown(_)) => other.words(),
-        },
+        active_why: situation.evidence(),
         protected: protected(runbook, situation),
         sites: names.into_iter().map(|name| site(runbook, name, &situation.sites[name])).collect(),
         held,
@@ -152,11 +149,11 @@ fn blank(resource: crate::ids::ResourceName) -> ResourceStatus {
 fn database(resource: crate::ids::ResourceName, role: &DbRole) -> ResourceStatus {
     let base = blank(resource);
     match role {
-        DbRole::Writer { status, closed } => ResourceStatus {
-            words: format!("writer, {status}{}", if *closed { ", closed for writes" } else { "" }),
+        DbRole::Writer { status, closed, frozen } => ResourceStatus {
+            words: format!("writer, {status}{}", if *closed && !frozen { ", closed for writes" } else { "" }),
             role: Some("writer".into()),
-            frozen: Some(*closed),
-            alarming: *closed || status != "available",
+            frozen: Some(*frozen),
+            alarming: *closed || *frozen || status != "available",
             ..base
         },
         DbRole::Replica { status, of, lag } => {

@@ -139,7 +139,9 @@ fn a_run_is_taken_up_from_the_world_alone() {
     let kept = Disk::open(&Opened::file(home.path())).unwrap().script(&book.digest).unwrap();
     assert_eq!(kept, Some(Script::of(&book)));
     let reset = Options { reset: true, ..options() };
-    drop(Opened::open(home.path(), &crate::runbook::Runbook { digest: other, ..book.clone() }, &reset).unwrap());
+    drop(
+        Opened::open(home.path(), &crate::runbook::Runbook { digest: other.clone(), ..book.clone() }, &reset).unwrap(),
+    );
     assert!(matches!(take_up(&book.digest).err(), Some(SandboxError::NotBegunHere { .. })), "begun anew");
 }
 
