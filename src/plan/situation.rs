@@ -178,6 +178,19 @@ impl Situation {
         self.sites.get(site).is_some_and(|s| s.databases.values().any(open))
     }
 
+    /// A run froze a database of a site, and nobody takes its writes: as far as can be seen, no other
+    /// site has an open writer.
+    pub fn is_held_closed(&self, site: &SiteName) -> bool {
+        let Some(here) = self.sites.get(site) else { return false };
+        let frozen = here.databases.iter().filter(|(_, role)| matches!(role, DbRole::Writer { frozen: true, .. }));
+        frozen.map(|(name, _)| name).any(|name| {
+            let others = self.sites.iter().filter(|(other, _)| *other != site);
+            others.filter_map(|(_, s)| s.databases.get(name)).all(|role| {
+                matches!(role, DbRole::Replica { .. } | DbRole::Absent | DbRole::Writer { closed: true, .. })
+            })
+        })
+    }
+
     fn is_closed(&self, site: &SiteName) -> bool {
         let closed = |role: &DbRole| matches!(role, DbRole::Writer { closed: true, .. });
         self.sites.get(site).is_some_and(|s| s.databases.values().all(closed))

@@ -2,6 +2,7 @@
 
 mod codes;
 mod exclusion;
+mod holds;
 mod input;
 mod kill;
 mod legs;
