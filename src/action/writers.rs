@@ -9,7 +9,7 @@ use crate::{
     model::{KindName, Resource, Site},
     world::{
         Seen, Target, World,
-        rds::{ApplyStatus, Status},
+        rds::{ApplyStatus, Status, TAG_FROZEN},
     },
 };
 
@@ -110,6 +110,18 @@ pub fn gate(item: &Resource, site: &Site, w: &World) -> Gate {
         _ => false,
     };
     if frozen && db.parameters == ApplyStatus::InSync { Gate::Closed } else { Gate::Open }
+}
+
+/// Whether a run froze the database of a resource at a site and nothing has opened it since: the tag
+/// with the value before is there until then.
+pub fn frozen_by_run(item: &Resource, site: &Site, w: &World) -> bool {
+    let Ok(database) = Database::of(item, site) else { return false };
+    match (w.db(&database.target), database.parameters().ok().and_then(|group| w.seen(&group))) {
+        (Some(db), Some(Seen::Parameters(group))) => {
+            group.name == db.parameter_group && group.frozen(db.engine) && group.tags.contains_key(TAG_FROZEN)
+        }
+        _ => false,
+    }
 }
 
 /// Whether opening its parameter group would make the database take writes.

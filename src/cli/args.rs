@@ -48,7 +48,7 @@ pub(super) enum Command {
     Resume(ResumeArgs),
     /// Start nothing more in a run, and let it wait
     Pause(RunArgs),
-    /// End a run: release what it holds closed, start nothing more
+    /// End a run: release what it holds closed, or left closed when it ended; start nothing more
     Cancel(CancelArgs),
     /// Answer the question of a run with yes
     Approve(AnswerArgs),

@@ -1,6 +1,7 @@
 //! What follows a move, and the one question that comes before any run.
 
 use super::{
+    args::MoveArgs,
     exit::{Failure, code},
     moves::Move,
 };
@@ -9,7 +10,9 @@ use crate::model::{Direction, Mode};
 /// The reprotect after a planned move. The command ends with the move's code, or 25 where the
 /// reprotect did not get to its end.
 pub(super) async fn reprotect(this: &Move<'_>, moved: u8) -> Result<u8, Failure> {
-    match this.go(Direction::Reprotect).await {
+    // The move has taken over already.
+    let args = MoveArgs { supersede: None, reason: None, ..this.args.clone() };
+    match this.with(&args).go(Direction::Reprotect).await {
         Ok(done) if done.code() == code::DONE => Ok(moved),
         Ok(_) => Ok(code::UNPROTECTED),
         Err(failure) => {

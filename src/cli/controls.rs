@@ -3,6 +3,7 @@
 use super::{
     args::{AbandonArgs, AnswerArgs, CancelArgs, Common, Consent, RunArgs},
     exit::{Failure, code},
+    held::release,
     moves::replay,
     resume,
     runs::find,
@@ -34,7 +35,14 @@ pub(super) fn pause(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
 pub(super) fn cancel(common: &Common, args: &CancelArgs) -> Result<u8, Failure> {
     let control = if args.undo { Control::Undo } else { Control::Cancel };
     block_on(common, async {
-        let (store, head) = unfinished(common, args.run.as_deref()).await?;
+        let (store, head) = found(common, args.run.as_deref()).await?;
+        if head.outcome.is_some() && !args.undo {
+            let state = replay(&store, &head.id).await?;
+            if !state.holds.is_empty() {
+                return release(common, &args.consent, (&store, &head, state)).await;
+            }
+        }
+        open(&head)?;
         post(&store, &head, &control, args.consent.operator.as_ref()).await?;
         if held(&store, &head.key).await? {
             return said(common, &head, "asked to end: what it holds closed is released first", "show");
@@ -91,8 +99,13 @@ pub(super) fn abandon(common: &Common, args: &AbandonArgs) -> Result<u8, Failure
         let consent = Consent { operator: args.operator.clone(), ..Consent::default() };
         let fence = super::run::claim(&store, &head.key, &consent).await?;
         let journal = Journal::new(store.clone(), Arc::new(KernelBootClock), fence, head.id.clone(), Seq(0));
-        engine::end(journal, &who(args.operator.as_ref()), control, Timestamp::wall()).await?;
-        said(common, &head, "ended as it stands; what it held or owed is in its record", "show")
+        let ended = engine::end(journal, &who(args.operator.as_ref()), control, Timestamp::wall()).await?;
+        let held: Vec<_> = ended.holds.values().map(|h| format!("{} since {}", h.what, h.since)).collect();
+        if held.is_empty() || ended.past_return() {
+            return said(common, &head, "ended as it stands; what it held or owed is in its record", "show");
+        }
+        let what = format!("ended as it stands; still held: {}; the next command opens it again", held.join(", "));
+        said(common, &head, &what, "cancel")
     })
 }
 
@@ -113,13 +126,24 @@ async fn held(store: &Arc<dyn Store>, key: &LeaseKey) -> Result<bool, Failure> {
 }
 
 async fn unfinished(common: &Common, run: Option<&str>) -> Result<(Arc<dyn Store>, RunHead), Failure> {
+    let (store, head) = found(common, run).await?;
+    open(&head)?;
+    Ok((store, head))
+}
+
+async fn found(common: &Common, run: Option<&str>) -> Result<(Arc<dyn Store>, RunHead), Failure> {
     let store = store(common, true)?;
     let head = find(&store, run).await?;
-    if let Some(outcome) = head.outcome {
-        return Err(Failure::refused(format!("run {} has ended: {outcome}", head.id))
-            .hint(format!("lifeboat show {}", head.id)));
-    }
     Ok((store, head))
+}
+
+/// Of a run that has ended nothing can be asked.
+fn open(head: &RunHead) -> Result<(), Failure> {
+    match head.outcome {
+        Some(outcome) => Err(Failure::refused(format!("run {} has ended: {outcome}", head.id))
+            .hint(format!("lifeboat show {}", head.id))),
+        None => Ok(()),
+    }
 }
 
 async fn post(

@@ -10,6 +10,7 @@ mod drill;
 mod exit;
 mod gather;
 mod generate;
+mod held;
 mod moves;
 mod plan;
 mod resume;

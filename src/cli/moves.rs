@@ -4,7 +4,7 @@ use super::{
     args::{Common, MoveArgs, Output},
     chain,
     exit::{Failure, code},
-    gather,
+    gather, held,
     run::{begin, busy, claim, interactive, policy},
     wiring::{Loaded, Purpose, World, block_on, commands, load, print, realm, store, who, world},
 };
@@ -75,7 +75,7 @@ impl<'a> Move<'a> {
         // A dry run leaves no trace, not even an empty store.
         let store = store(common, !args.dry_run)?;
         let purpose = if args.dry_run { Purpose::Look } else { Purpose::Begin };
-        let world = world(common, loaded.runbook(), purpose)?;
+        let world = world(common, purpose(loaded.runbook()))?;
         let since = args.since.as_deref().map(|text| since(text, world.clock.now())).transpose()?;
         Ok(Self { common, args, loaded, world, store, policy, since })
     }
@@ -108,12 +108,9 @@ impl<'a> Move<'a> {
 
     /// One run: look, refuse or plan, begin, stay.
     pub(super) async fn go(&self, direction: Direction) -> Result<Done, Failure> {
-        let last = self.last().await?;
-        self.free(direction, last.as_ref()).await?;
-        let last = match last {
-            Some((head, _)) => Some(replay(&self.store, &head.id).await?),
-            None => None,
-        };
+        let head = self.last().await?;
+        let ends = self.free(direction, head.as_ref()).await?;
+        let last = self.state(head.as_ref()).await?;
         let situation = self.situation().await;
         let (from, to) = self.ends(direction, &situation, last.as_ref())?;
         let mode = self.mode(direction, &situation, (&from, &to), last.as_ref())?;
@@ -137,37 +134,60 @@ impl<'a> Move<'a> {
             return Ok(Done::Planned);
         }
         self.consented(&plan)?;
-        let supersedes = self.args.supersede.as_deref().map(RunId::new);
-        let start =
-            Start { plan, realm: realm(self.common), policy: self.policy.clone(), since: self.since, supersedes, owed };
+        // The other run ends only now that this one surely begins: what it holds is never without a holder.
+        if let Some((head, why)) = ends {
+            self.supersede(head, why).await?;
+        }
+        let last = self.state(head.as_ref()).await?;
+        let start = Start {
+            plan,
+            realm: realm(self.common),
+            policy: self.policy.clone(),
+            since: self.since,
+            supersedes: ends.map(|(head, _)| head.id.clone()),
+            owed: last.iter().flat_map(|s| s.owed.iter().cloned()).collect(),
+            held: last.iter().flat_map(|s| held::inherited(s, &situation)).collect(),
+            release: None,
+        };
         let key = self.loaded.key();
         let newest = last.map(|l| l.run);
         let code = begin(self.common, &self.args.consent, &self.world, (&self.store, &key, newest), start).await?;
         Ok(Done::Ran(code, mode))
     }
 
-    /// The last run of this runbook, and whether it is unfinished.
-    async fn last(&self) -> Result<Option<(RunHead, bool)>, Failure> {
-        let runs = self.store.runs(Some(&self.loaded.key())).await?;
-        Ok(runs.into_iter().next().map(|head| (head.clone(), head.outcome.is_none())))
+    /// The last run of this runbook.
+    async fn last(&self) -> Result<Option<RunHead>, Failure> {
+        Ok(self.store.runs(Some(&self.loaded.key())).await?.into_iter().next())
     }
 
-    /// Sees to it that no other run is unfinished: superseded where that was asked, else refused.
-    async fn free(&self, direction: Direction, last: Option<&(RunHead, bool)>) -> Result<(), Failure> {
-        let Some((head, true)) = last else {
+    /// A run as it stands now.
+    async fn state(&self, head: Option<&RunHead>) -> Result<Option<RunState>, Failure> {
+        match head {
+            Some(head) => replay(&self.store, &head.id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Sees to it that no other run is unfinished, or is to be superseded: then that one, and why.
+    async fn free<'b>(
+        &'b self,
+        direction: Direction,
+        last: Option<&'b RunHead>,
+    ) -> Result<Option<(&'b RunHead, &'b str)>, Failure> {
+        let Some(head) = last.filter(|head| head.outcome.is_none()) else {
             // One that ended meanwhile blocks nobody.
-            let gone = |run: &&String| last.is_none_or(|(head, _)| **run != head.id.as_str());
+            let gone = |run: &&String| last.is_none_or(|head| **run != head.id.as_str());
             return match self.args.supersede.as_ref().filter(gone) {
                 Some(run) => Err(Failure::usage(format!("{run} is not the unfinished run: there is none"))),
-                None => Ok(()),
+                None => Ok(None),
             };
         };
         let holder = self.store.holder(&self.loaded.key()).await?.filter(|h| h.alive);
         let known = commands(self.common, &self.loaded.typed);
         match (&self.args.supersede, &self.args.reason) {
-            (Some(run), Some(why)) if *run == head.id.as_str() => self.supersede(head, why).await,
+            (Some(run), Some(why)) if *run == head.id.as_str() => Ok(Some((head, why.as_str()))),
             (Some(run), _) => Err(Failure::usage(format!("{run} is not the unfinished run: that is {}", head.id))),
-            (None, _) if self.args.dry_run => Ok(()),
+            (None, _) if self.args.dry_run => Ok(None),
             (None, _) => match holder {
                 Some(holder) => Err(busy(&holder)),
                 None => Err(Failure::refused(format!("run {} is unfinished", head.id))
@@ -237,7 +257,7 @@ impl<'a> Move<'a> {
         let active = situation.active_site().cloned();
         Ok(match direction {
             Direction::Failover => (home, standby),
-            Direction::Failback => (active.filter(|a| *a != home).unwrap_or(standby), home),
+            Direction::Failback => (situation.served_site().filter(|a| **a != home).cloned().unwrap_or(standby), home),
             Direction::Reprotect => {
                 let moved = last.filter(|l| l.plan.direction.is_move()).map(|l| l.plan.ends.to.name.clone());
                 let to = active.or(moved).unwrap_or_else(|| home.clone());

@@ -19,7 +19,7 @@ use crate::{
 pub(super) fn run(common: &Common, args: &PlanArgs) -> Result<u8, Failure> {
     let loaded = load(common, &args.file)?;
     block_on(common, async {
-        let world = if args.offline { None } else { Some(world(common, loaded.runbook(), Purpose::Look)?) };
+        let world = if args.offline { None } else { Some(world(common, Purpose::Look(loaded.runbook()))?) };
         let modes = match (args.planned, args.emergency) {
             (true, false) => vec![Mode::Planned],
             (false, true) => vec![Mode::Emergency],
@@ -90,7 +90,10 @@ fn ends(
     let active = situation.and_then(|s| s.active_site().cloned());
     Ok(match direction {
         Direction::Failover => (home, standby),
-        Direction::Failback => (active.filter(|a| *a != home).unwrap_or(standby), home),
+        Direction::Failback => {
+            let away = situation.and_then(Situation::served_site).filter(|a| **a != home);
+            (away.cloned().unwrap_or(standby), home)
+        }
         Direction::Reprotect if active.as_ref() == Some(&home) => (standby, home),
         Direction::Reprotect => (home, active.unwrap_or(standby)),
     })

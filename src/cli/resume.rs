@@ -7,7 +7,7 @@ use super::{
     moves::{human, replay},
     run::{busy, go_on, report, typed},
     runs::find,
-    wiring::{Purpose, World, block_on, load, store, who, world},
+    wiring::{Purpose, World, block_on, examine, store, who, world},
 };
 use crate::{
     clock::Timestamp,
@@ -15,6 +15,7 @@ use crate::{
     event::Control,
     ids::{Seq, StepId},
     model::Mode,
+    plan::Plan,
     store::{RunHead, Store},
     view,
     world::{Seen, What, World as Sights},
@@ -79,15 +80,10 @@ pub(super) async fn take_up(
     head: &RunHead,
 ) -> Result<u8, Failure> {
     let state = replay(store, &head.id).await?;
-    let file = Path::new(&state.plan.folder).join(&state.plan.file);
-    let loaded = load(common, &file)?;
-    let world = world(common, loaded.runbook(), Purpose::TakeUp)?;
+    let world = world(common, Purpose::TakeUp(&state))?;
     if human(common) {
-        if loaded.runbook().digest != state.plan.digest {
-            note(&format!(
-                "{} has changed since the run began; the run goes on by the plan it was started with",
-                file.display()
-            ));
+        if let Some(changed) = changed(&state.plan) {
+            note(&format!("{changed}; the run goes on by the plan it was started with"));
         }
         drift(&state, &world).await;
     }
@@ -95,6 +91,18 @@ pub(super) async fn take_up(
     // A planned move that `resume` brought to its end is not followed by its reprotect: it is owed.
     let owes = !replay(store, &head.id).await?.owed.is_empty();
     Ok(if matches!(code, code::DONE | code::MISSED) && owes { code::UNPROTECTED } else { code })
+}
+
+/// What became of a run's runbook since, where it is not what it was. The run does not need it.
+fn changed(plan: &Plan) -> Option<String> {
+    let file = Path::new(&plan.folder).join(&plan.file);
+    let since = match examine(&file) {
+        Err(_) => "cannot be read any more",
+        Ok((None, ..)) => "is no valid runbook any more",
+        Ok((Some(now), ..)) if now.runbook().digest != plan.digest => "has changed since the run began",
+        Ok((Some(_), ..)) => return None,
+    };
+    Some(format!("{} {since}", file.display()))
 }
 
 /// Tells what is otherwise than the run left it.

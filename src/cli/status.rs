@@ -4,20 +4,21 @@ use super::{
     args::{Common, FileArgs},
     exit::{Failure, code},
     gather,
+    held::still,
     wiring::{Loaded, Purpose, World, block_on, commands, load, print, store, world},
 };
 use crate::{
     engine::RunState,
     event::{Event, Obligation},
-    ids::{Seq, SiteName},
-    model::Kind,
-    plan::{Active, DbRole, SiteSituation, Situation},
+    ids::{Seq, SiteName, StepId},
+    model::{Kind, Mode},
+    plan::{DbRole, SiteSituation, Situation},
     runbook::Runbook,
     store::RunHead,
     view::{
-        Progress,
+        Commands, Progress,
         commands::Next,
-        status::{Held, LastRun, Leftover, ResourceStatus, SiteStatus, Status},
+        status::{Held, HeldBy, LastRun, Leftover, ResourceStatus, SiteStatus, Status},
         summary,
     },
 };
@@ -26,13 +27,15 @@ use crate::{
 pub(super) fn run(common: &Common, args: &FileArgs) -> Result<u8, Failure> {
     let loaded = load(common, &args.file)?;
     block_on(common, async {
-        let world = world(common, loaded.runbook(), Purpose::Look)?;
+        let world = world(common, Purpose::Look(loaded.runbook()))?;
         let last = last(common, &loaded).await?;
         let seen = gather::look(&*world.look, &*world.clock, &Situation::targets(loaded.runbook())).await;
         let situation = Situation::of(loaded.runbook(), &seen, world.clock.now());
         let status = gathered(common, &loaded, &world, &situation, last.as_ref());
         print(common, |page, out| status.human(page, out), || status.json())?;
-        let waits = last.as_ref().is_some_and(|l| l.head.outcome.is_none() && !l.held);
+        // What is closed with nobody at work on it waits for a person, whatever became of its run.
+        let waits = |l: &Last| !l.held && (l.head.outcome.is_none() || !status.held.is_empty());
+        let waits = last.as_ref().map_or(!status.held.is_empty(), waits);
         Ok(match (waits, status.owed.is_empty()) {
             (true, _) => code::WAITING,
             (false, false) => code::UNPROTECTED,
@@ -68,11 +71,7 @@ fn gathered(common: &Common, loaded: &Loaded, world: &World, situation: &Situati
     let now = world.clock.now();
     let state = last.and_then(Last::state);
     let owed: Vec<_> = state.iter().flat_map(|s| s.owed.iter().cloned()).collect();
-    let open = state.as_ref().filter(|s| s.outcome.is_none());
-    let held = open
-        .iter()
-        .flat_map(|s| s.holds.values().map(|h| Held { run: s.run.clone(), what: h.what.clone(), since: h.since }))
-        .collect();
+    let held = held(state.as_ref(), situation);
     let home_first = |site: &&SiteName| (**site != runbook.primary, (*site).clone());
     let mut names: Vec<_> = situation.sites.keys().collect();
     names.sort_by_key(home_first);
@@ -80,18 +79,35 @@ fn gathered(common: &Common, loaded: &Loaded, world: &World, situation: &Situati
         runbook: runbook.name.clone(),
         at: now,
         active: situation.active_site().cloned(),
-        active_why: match &situation.active {
-            Active::Site(_) => "writer and weights agree".into(),
-            other @ (Active::Mixed { .. } | Active::Unknown(_)) => other.words(),
-        },
+        active_why: situation.evidence(),
         protected: protected(runbook, situation),
         sites: names.into_iter().map(|name| site(runbook, name, &situation.sites[name])).collect(),
-        held,
         leftovers: leftovers(situation),
         last_run: last.map(last_run),
-        next: next(common, loaded, situation, last, &owed),
+        next: next(common, loaded, situation, last, (&held, &owed)),
+        held,
         owed,
     }
+}
+
+/// What is closed: as the last run holds it or left it, and what the world alone shows.
+fn held(last: Option<&RunState>, situation: &Situation) -> Vec<Held> {
+    let by_run = |run: &RunState| {
+        let still = if run.outcome.is_none() { run.holds.keys().cloned().collect() } else { still(run, situation) };
+        let one = |step: StepId| {
+            let held = &run.holds[&step];
+            Held { what: held.what.clone(), by: Some(HeldBy { run: held.by.clone(), step, since: held.since }) }
+        };
+        still.into_iter().map(one).collect()
+    };
+    let mut all: Vec<Held> = last.map(by_run).unwrap_or_default();
+    for site in situation.sites.keys().filter(|site| situation.is_held_closed(site)) {
+        let what = format!("writes frozen at {site}");
+        if all.iter().all(|h| h.what != what) {
+            all.push(Held { what, by: None });
+        }
+    }
+    all
 }
 
 /// Whether another site follows the active one.
@@ -152,11 +168,11 @@ fn blank(resource: crate::ids::ResourceName) -> ResourceStatus {
 fn database(resource: crate::ids::ResourceName, role: &DbRole) -> ResourceStatus {
     let base = blank(resource);
     match role {
-        DbRole::Writer { status, closed } => ResourceStatus {
-            words: format!("writer, {status}{}", if *closed { ", closed for writes" } else { "" }),
+        DbRole::Writer { status, closed, frozen } => ResourceStatus {
+            words: format!("writer, {status}{}", if *closed && !frozen { ", closed for writes" } else { "" }),
             role: Some("writer".into()),
-            frozen: Some(*closed),
-            alarming: *closed || status != "available",
+            frozen: Some(*frozen),
+            alarming: *closed || *frozen || status != "available",
             ..base
         },
         DbRole::Replica { status, of, lag } => {
@@ -215,13 +231,17 @@ fn next(
     loaded: &Loaded,
     situation: &Situation,
     last: Option<&Last>,
-    owed: &[Obligation],
+    (held, owed): (&[Held], &[Obligation]),
 ) -> Vec<Next> {
     let known = commands(common, &loaded.typed);
     let runbook = loaded.runbook();
     let say = |command: String, what: &str| Next { command, what: what.into() };
     if let Some(last) = last.filter(|l| l.head.outcome.is_none()) {
-        return known.next(&Progress::of(&last.events));
+        let progress = Progress::of(&last.events);
+        return past_it(&known, runbook, situation, &progress).into_iter().chain(known.next(&progress)).collect();
+    }
+    if let Some(last) = last.filter(|_| held.iter().any(|h| h.by.is_some())) {
+        return known.held(&Progress::of(&last.events));
     }
     let home = situation.sites.get(&runbook.primary);
     let has_db = runbook.resources.values().any(|r| matches!(r.kind, Kind::RdsInstance { .. }));
@@ -247,4 +267,19 @@ fn next(
             say(known.on_file("plan --emergency"), "shows what that would do"),
         ],
     }
+}
+
+/// The emergency that an unfinished run stands in the way of: what it counts on serving does not answer.
+fn past_it(known: &Commands, runbook: &Runbook, situation: &Situation, run: &Progress) -> Option<Next> {
+    let (plan, id) = (run.plan.as_ref()?, run.run.as_ref()?);
+    let serves = if plan.direction.is_move() { &plan.ends.from.name } else { &plan.ends.to.name };
+    let is_emergency = plan.direction.is_move() && plan.mode == Mode::Emergency;
+    if is_emergency || situation.sites.get(serves).is_none_or(|s| s.answers) {
+        return None;
+    }
+    let away = if *serves == runbook.primary { "failover --emergency" } else { "failback --emergency" };
+    Some(Next {
+        command: format!("{} --supersede {id} --reason \"...\"", known.on_file(away)),
+        what: format!("{serves} does not answer: takes over from this run, with what it holds and owes"),
+    })
 }

@@ -9,7 +9,7 @@ use crate::{
     clock::{BootClock, Clock, KernelBootClock, Span, TokioClock},
     diagnostic::{Diagnostic, SourceMap, any_error},
     driver::{Act, Look},
-    engine::Tempo,
+    engine::{RunState, Tempo},
     event::{Realm, Who},
     ids::{LeaseKey, SiteName},
     runbook::Runbook,
@@ -224,19 +224,20 @@ pub(super) struct World {
     pub(super) sandbox: Option<Arc<Sandbox>>,
 }
 
-/// What a simulated world is opened for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// To look at it: nothing of it is kept, not even the speed of its time.
-    Look,
-    /// To begin a run: the world of another runbook is replaced.
-    Begin,
-    /// To take a run up: it must be the world that the run began in.
-    TakeUp,
+/// What a world is opened for, and from what. A run that was begun has its sites and resources in
+/// its sealed plan: the runbook's file may have changed or gone since.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose<'a> {
+    /// To look at it: nothing of a simulated one is kept, not even the speed of its time.
+    Look(&'a Runbook),
+    /// To begin a run: a simulated world of another runbook is replaced.
+    Begin(&'a Runbook),
+    /// To take a run up: it must be the world that the run was begun in.
+    TakeUp(&'a RunState),
 }
 
-/// Opens the world that a runbook is about. Must be called inside the runtime.
-pub(super) fn world(common: &Common, runbook: &Runbook, purpose: Purpose) -> Result<World, Failure> {
+/// Opens a world. Must be called inside the runtime.
+pub(super) fn world(common: &Common, purpose: Purpose<'_>) -> Result<World, Failure> {
     environment(common)?;
     if !common.sandbox {
         return Err(Failure::environment("this lifeboat does not speak to AWS yet")
@@ -250,14 +251,21 @@ pub(super) fn world(common: &Common, runbook: &Runbook, purpose: Purpose) -> Res
         .map(|text| text.parse::<Fault>())
         .collect::<Result<Vec<_>, _>>()
         .map_err(|e| Failure::usage(e.to_string()))?;
-    let reset = purpose == Purpose::Begin && !Opened::matches(&home, runbook).map_err(wrong)?;
     let speed = match common.speed {
         Speed::Times(n) => sandbox::Speed::Times(n),
         Speed::Max => sandbox::Speed::Max,
     };
-    let options = Options { seed: common.seed, speed: Some(speed), faults, reset };
-    let open = if purpose == Purpose::Look { Opened::peek } else { Opened::open };
-    let opened = open(&home, runbook, &options).map_err(wrong)?;
+    let options = Options { seed: common.seed, speed: Some(speed), faults, reset: false };
+    let opened = match purpose {
+        Purpose::Look(runbook) => Opened::peek(&home, runbook, &options),
+        Purpose::Begin(runbook) => Opened::matches(&home, runbook)
+            .and_then(|same| Opened::open(&home, runbook, &Options { reset: !same, ..options })),
+        // The last moments of virtual time may have been cut off with the process that lived them.
+        Purpose::TakeUp(run) => {
+            Opened::take_up(&home, &run.plan.digest, &options).map(|world| world.not_before(run.last_at))
+        }
+    };
+    let opened = opened.map_err(wrong)?;
     let start = opened.now_at_open();
     let (clock, tempo) = match common.speed {
         Speed::Max => (TokioClock::virtual_from(start), Tempo(Span::secs(30))),

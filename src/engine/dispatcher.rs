@@ -213,7 +213,8 @@ impl Dispatcher {
     /// process. An undo that failed has called for people already.
     fn guards_a_hold(&self) -> bool {
         let undo = |id: &StepId| self.state.plan.step(id).and_then(|s| s.hold).is_some_and(|h| h.then == HoldEnd::Undo);
-        self.state.phase == Phase::Forward && !self.state.past_return() && self.state.holds.keys().any(undo)
+        let guarded = self.state.holds.iter().any(|(id, held)| undo(id) && !held.past_return);
+        self.state.phase == Phase::Forward && !self.state.past_return() && guarded
     }
 
     /// Begins what is wanted and not under way.

@@ -17,7 +17,7 @@ pub(super) fn overdue(cx: &Cx<'_>, turn: &mut Turn) {
     if cx.state.past_return() {
         return;
     }
-    for (id, held) in cx.state.holds.iter().filter(|(_, h)| !h.overdue) {
+    for (id, held) in cx.state.holds.iter().filter(|(_, h)| !h.overdue && !h.past_return) {
         if cx.now < held.until {
             turn.wake(held.until);
             continue;
@@ -38,7 +38,7 @@ pub(super) fn open(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
         Some("freeze-writes") => format!("writes frozen at {}", step.at),
         _ => format!("{} at {}", step.id, step.at),
     };
-    turn.push(EventKind::HoldOpened { step: step.id.clone(), until: cx.now + hold.max, what });
+    turn.push(EventKind::HoldOpened { step: step.id.clone(), until: cx.now + hold.max, what, before: None });
 }
 
 /// A step was taken back: what it held is open again.

@@ -1,7 +1,7 @@
 //! Beginning a run, and taking one up again.
 
 use super::{
-    control,
+    Inherited, control,
     dispatcher::Dispatcher,
     doors::{Deps, Doors, Ended, EngineError},
     state::RunState,
@@ -29,15 +29,22 @@ pub struct Start {
     pub supersedes: Option<RunId>,
     /// What is owed already.
     pub owed: Vec<Obligation>,
+    /// What the run before it left closed.
+    pub held: Vec<Inherited>,
+    /// It only opens again what it takes over. Why.
+    pub release: Option<String>,
 }
 
 /// Begins a run and drives it until it ends or waits for people.
 pub async fn start(mut deps: Deps, doors: Doors, begin: Start) -> Result<(Ended, RunState), EngineError> {
     let now = deps.clock.now();
-    let digest = digest(&begin.plan);
-    let kinds = [
+    let mut plan = begin.plan;
+    let held: Vec<_> = begin.held.into_iter().map(|held| held.take_over(&mut plan, now)).collect();
+    let digest = digest(&plan);
+    let release = begin.release.map(|why| EventKind::UndoBegun { why, holds_only: true });
+    let first = [
         EventKind::RunStarted {
-            plan: Box::new(begin.plan),
+            plan: Box::new(plan),
             by: deps.who.clone(),
             realm: begin.realm,
             policy: begin.policy,
@@ -50,7 +57,7 @@ pub async fn start(mut deps: Deps, doors: Doors, begin: Start) -> Result<(Ended,
     ];
     let (run, epoch) = (deps.journal.run().clone(), deps.journal.epoch());
     let event = |(i, kind)| Event { run: run.clone(), seq: Seq(i), epoch, at: now, kind };
-    let batch: Vec<_> = (1..).zip(kinds).map(event).collect();
+    let batch: Vec<_> = (1..).zip(first.into_iter().chain(held).chain(release)).map(event).collect();
     deps.journal.append(&batch).await?;
     let state = RunState::replay(&batch)?;
     let dispatcher = Dispatcher::new(deps, doors, state);

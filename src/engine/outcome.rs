@@ -79,11 +79,12 @@ fn taken_back(state: &RunState) -> RunOutcome {
     if in_doubt(state) {
         return RunOutcome::InDoubt;
     }
-    let touched = state.plan.steps.iter().any(|s| happened(s, Impact::Read));
+    let undone = |step: &PlanStep| state.steps[&step.id].state == StepState::Undone;
+    // What an earlier run closed and this one opened was touched too.
+    let touched = state.plan.steps.iter().any(|s| happened(s, Impact::Read) || undone(s));
     if !touched {
         return RunOutcome::Refused;
     }
-    let undone = |step: &PlanStep| state.steps[&step.id].state == StepState::Undone;
     let left = |s: &&PlanStep| {
         !undone(s) && (happened(s, Impact::Disruptive) || (s.undo.is_some() && happened(s, Impact::Read)))
     };

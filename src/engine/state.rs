@@ -95,10 +95,14 @@ pub enum Phase {
 pub struct Held {
     /// What, in words.
     pub what: String,
+    /// The run that closed it.
+    pub by: RunId,
     /// Since when.
     pub since: Timestamp,
     /// When it has lasted too long.
     pub until: Timestamp,
+    /// The run that closed it may have promoted the resource elsewhere: it is not opened again.
+    pub past_return: bool,
     /// People were called for it.
     pub overdue: bool,
 }
@@ -230,8 +234,10 @@ impl RunState {
                 self.phase = Phase::Closing { aborted: matches!(self.phase, Phase::Undoing { .. }) };
                 self.paused = None;
             }
-            E::HoldOpened { step, until, what } => {
-                drop(self.holds.insert(step, Held { what, since: at, until, overdue: false }));
+            E::HoldOpened { step, until, what, before } => {
+                let (by, since, past_return) =
+                    before.map_or_else(|| (self.run.clone(), at, false), |b| (b.run, b.since, b.past_return));
+                drop(self.holds.insert(step, Held { what, by, since, until, past_return, overdue: false }));
             }
             E::HoldClosed { step, .. } => drop(self.holds.remove(&step)),
             E::ObligationOpened { owed, .. } => drop(self.owed.insert(owed)),

@@ -15,7 +15,7 @@ use crate::{
     ids::EffectNo,
     model::{Impact, Mode, Outputs, expr, fact},
     plan::{self, PlanStep, Section},
-    runbook::{FailurePolicy, Milestone, Retry, RunWord},
+    runbook::{FailurePolicy, Milestone, Retry},
     world::{Call, Class, Effect, Landed, Receipt, Seen, Sight, Target},
 };
 
@@ -55,11 +55,8 @@ fn needs_done(cx: &Cx<'_>, step: &PlanStep) -> bool {
 
 fn ready(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
     let skip = |why| EventKind::StepSkipped { step: step.id.clone(), why };
-    if step.left_out {
-        return turn.push(skip(SkipReason::OtherDirection));
-    }
-    if step.run == RunWord::Skip {
-        return turn.push(skip(SkipReason::Mode));
+    if let Some(why) = SkipReason::of(step) {
+        return turn.push(skip(why));
     }
     match step.when.as_ref().map(|when| holds_now(cx, when)) {
         Some(Ok(false)) => turn.push(skip(SkipReason::When)),
@@ -472,7 +469,7 @@ pub(super) fn fail(cx: &Cx<'_>, step: &PlanStep, why: String, hint: Option<Strin
 
 /// A failed step that somebody continued past without saying how: its policy again.
 fn failed_again(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
-    if step.section == Section::Main {
+    if step.section != Section::Finally {
         failed_policy(cx, step, turn);
     }
 }

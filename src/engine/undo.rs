@@ -54,12 +54,14 @@ fn next<'a>(cx: &Cx<'a>, holds_only: bool) -> Option<&'a PlanStep> {
     }
     let candidates = cx.state.plan.steps.iter().filter(|step| {
         let run = &cx.state.steps[&step.id];
-        let held = cx.state.holds.contains_key(&step.id);
+        let hold = cx.state.holds.get(&step.id);
+        let held = hold.is_some();
         let acted = run.effects.values().any(EffectRun::may_have_happened) || held;
         // A person may leave a failed undo: by skipping it, or by saying that it is done.
         let given_up = matches!(run.state, StepState::Failed(_) | StepState::Done(How::Skipped | How::MarkedDone));
         let left = run.state != StepState::Undone && !(run.way == Way::Undo && given_up);
-        step.undo.is_some() && acted && left && (held || !holds_only)
+        let may = hold.is_none_or(|h| !h.past_return);
+        step.undo.is_some() && acted && left && may && (held || !holds_only)
     });
     let last_done = |step: &&PlanStep| {
         let run = &cx.state.steps[&step.id];

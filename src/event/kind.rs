@@ -2,7 +2,10 @@
 
 use super::{
     Control, Measure, Objective, RunOutcome, Verdict,
-    words::{Answered, AnsweredBy, HoldEndedBy, How, Obligation, PauseReason, Policy, Realm, SkipReason, Way, Who},
+    words::{
+        Answered, AnsweredBy, HeldBefore, HoldEndedBy, How, Obligation, PauseReason, Policy, Realm, SkipReason, Way,
+        Who,
+    },
 };
 use crate::{
     action::{Inputs, Question},
@@ -270,6 +273,8 @@ pub enum EventKind {
         until: Timestamp,
         /// What is held, in words: `writes frozen at ohio`.
         what: String,
+        /// Another run closed it, and this one took it over; none: it is closed from now on.
+        before: Option<HeldBefore>,
     },
     /// It has lasted too long and people were called.
     HoldOverdue {

@@ -15,8 +15,8 @@ pub use kind::{Event, EventKind};
 pub use notice::{Notice, StepView};
 pub use outcome::{Measure, Objective, RunOutcome};
 pub use words::{
-    AcceptLoss, Answered, AnsweredBy, HoldEndedBy, How, Obligation, ObligationKind, PauseReason, Policy, Realm,
-    SkipReason, Way, Who,
+    AcceptLoss, Answered, AnsweredBy, HeldBefore, HoldEndedBy, How, Obligation, ObligationKind, PauseReason, Policy,
+    Realm, SkipReason, Way, Who,
 };
 
 /// The version of the stored form of events. History: 1, the first.

@@ -1,8 +1,10 @@
 //! The small words that events are made of: who, why, how.
 
 use crate::{
-    clock::Span,
-    ids::{AskId, SiteName, StepId},
+    clock::{Span, Timestamp},
+    ids::{AskId, RunId, SiteName, StepId},
+    plan::{PlanStep, Section},
+    runbook::RunWord,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fmt};
@@ -153,6 +155,8 @@ pub enum How {
 pub enum SkipReason {
     /// `only` names the other direction.
     OtherDirection,
+    /// Its section: it holds what an earlier run closed, and is only ever taken back.
+    HeldOn,
     /// This mode leaves it out.
     Mode,
     /// Its `when` does not hold.
@@ -166,10 +170,22 @@ pub enum SkipReason {
     },
 }
 
+impl SkipReason {
+    /// Why a step is left out whatever happens; none: it is not.
+    pub fn of(step: &PlanStep) -> Option<Self> {
+        match step.section {
+            Section::Held => Some(Self::HeldOn),
+            Section::Main | Section::Finally if step.left_out => Some(Self::OtherDirection),
+            Section::Main | Section::Finally => (step.run == RunWord::Skip).then_some(Self::Mode),
+        }
+    }
+}
+
 impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OtherDirection => f.write_str("only for the other direction"),
+            Self::HeldOn => f.write_str("an earlier run did it; here it can only be taken back"),
             Self::Mode => f.write_str("not in this mode"),
             Self::When => f.write_str("its `when` does not hold"),
             Self::Person { by, why } => write!(f, "by {}: {why}", by.operator),
@@ -191,6 +207,18 @@ pub enum PauseReason {
     Unanswered(AskId),
     /// An effect is in doubt and nothing tells.
     InDoubt(StepId),
+}
+
+/// A hold that a run took over from the one before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldBefore {
+    /// The run that closed it.
+    pub run: RunId,
+    /// When.
+    pub since: Timestamp,
+    /// Its resource may have been promoted elsewhere since: it is never opened again, only a
+    /// promotion ends it.
+    pub past_return: bool,
 }
 
 /// What ended a hold.

@@ -4,7 +4,7 @@
 use crate::{
     action::{
         shift_traffic::weight,
-        writers::{Gate, gate},
+        writers::{Gate, frozen_by_run, gate},
     },
     clock::{Span, Timestamp},
     ids::{ResourceName, SiteName},
@@ -66,6 +66,8 @@ pub enum DbRole {
         status: String,
         /// Its parameter group refuses writes, or nobody is let in.
         closed: bool,
+        /// A run froze it and nothing has opened it since: its parameter group says so.
+        frozen: bool,
     },
     /// It follows another.
     Replica {
@@ -120,6 +122,42 @@ impl Situation {
         }
     }
 
+    /// By what the active site is known, and what does not fit; or why it is not known.
+    pub fn evidence(&self) -> String {
+        let Active::Site(site) = &self.active else { return self.active.words() };
+        let roles = || self.sites.get(site).into_iter().flat_map(|s| s.databases.values());
+        let weighted = self.sites.values().any(|s| !s.weights.is_empty());
+        let unseen = roles().any(|role| !matches!(role, DbRole::Writer { .. }));
+        let closed = roles().any(|role| matches!(role, DbRole::Writer { closed: true, .. }));
+        let mut words = match (roles().next().is_some(), weighted) {
+            (true, _) if unseen => "by the weights alone: its writer cannot be seen",
+            (true, true) if closed => "writer and weights agree, yet it is closed for writes",
+            (true, false) if closed => "the only writer, yet it is closed for writes",
+            (true, true) => "writer and weights agree",
+            (true, false) => "the only writer",
+            (false, _) => "by the weights",
+        }
+        .to_owned();
+        for other in self.sites.keys().filter(|other| *other != site && self.is_writer(other)) {
+            words += &format!("; {other} takes writes too");
+        }
+        words
+    }
+
+    /// The one site that users are sent to, or that serves.
+    pub fn served_site(&self) -> Option<&SiteName> {
+        match &self.active {
+            Active::Site(site) => Some(site),
+            Active::Mixed { served, .. } if served.len() == 1 => served.first(),
+            Active::Mixed { .. } | Active::Unknown(_) => None,
+        }
+    }
+
+    /// A move was begun and users have not followed: where it came from is closed, where it goes writes.
+    fn half_moved(&self, from: &SiteName, to: &SiteName) -> bool {
+        self.is_closed(from) && self.is_writer(to) && self.served_site() == Some(from)
+    }
+
     /// Every database of a site replicates from another site's.
     pub fn follows(&self, site: &SiteName, of: &SiteName) -> bool {
         let Some(here) = self.sites.get(site) else { return false };
@@ -138,6 +176,19 @@ impl Situation {
     fn is_writer(&self, site: &SiteName) -> bool {
         let open = |role: &DbRole| matches!(role, DbRole::Writer { closed: false, .. });
         self.sites.get(site).is_some_and(|s| s.databases.values().any(open))
+    }
+
+    /// A run froze a database of a site, and nobody takes its writes: as far as can be seen, no other
+    /// site has an open writer.
+    pub fn is_held_closed(&self, site: &SiteName) -> bool {
+        let Some(here) = self.sites.get(site) else { return false };
+        let frozen = here.databases.iter().filter(|(_, role)| matches!(role, DbRole::Writer { frozen: true, .. }));
+        frozen.map(|(name, _)| name).any(|name| {
+            let others = self.sites.iter().filter(|(other, _)| *other != site);
+            others.filter_map(|(_, s)| s.databases.get(name)).all(|role| {
+                matches!(role, DbRole::Replica { .. } | DbRole::Absent | DbRole::Writer { closed: true, .. })
+            })
+        })
     }
 
     fn is_closed(&self, site: &SiteName) -> bool {
@@ -160,6 +211,10 @@ impl Situation {
                 None if !self.is_writer(to) => refuse(
                     format!("it cannot be seen that {to} is active: {}", self.active.words()),
                     "look at `lifeboat status`".into(),
+                ),
+                None if self.half_moved(from, to) => refuse(
+                    format!("users are still sent to {from}, which is closed"),
+                    "end the move first: the same move again goes on where it stopped".into(),
                 ),
                 _ => None,
             };
@@ -186,7 +241,7 @@ impl Situation {
                 "if it is lost: the same command with --emergency".into(),
             );
         }
-        if mode == Mode::Planned && serving != Some(from) {
+        if mode == Mode::Planned && serving != Some(from) && !self.half_moved(from, to) {
             return refuse(
                 format!("it cannot be seen that {from} is active: {}", self.active.words()),
                 "look at `lifeboat status`".into(),
@@ -309,7 +364,8 @@ fn role(runbook: &Runbook, resource: &Resource, site: &Site, world: &World, now:
     };
     let status = db.status.to_string();
     let Some(source) = &db.source else {
-        return DbRole::Writer { status, closed: gate(resource, site, world) == Gate::Closed };
+        let (closed, frozen) = (gate(resource, site, world) == Gate::Closed, frozen_by_run(resource, site, world));
+        return DbRole::Writer { status, closed, frozen };
     };
     let is_source =
         |s: &&Site| s.name != site.name && resource.db(&s.name).is_some_and(|d| d.identifier == source.identifier);
@@ -329,13 +385,17 @@ fn active(runbook: &Runbook, sites: &BTreeMap<SiteName, SiteSituation>) -> Activ
         sites.iter().filter(|(_, s)| test(s)).map(|(n, _)| n.clone()).collect::<Vec<_>>()
     };
     let writers = names(&|s| s.databases.values().any(|r| matches!(r, DbRole::Writer { .. })));
+    let open = names(&|s| s.databases.values().any(|r| matches!(r, DbRole::Writer { closed: false, .. })));
     let unseen = names(&|s| s.databases.values().any(|r| matches!(r, DbRole::Unknown(_))));
     let served = names(&|s| s.weights.values().any(|w| w.is_some_and(|w| w > 0)));
     let weights_seen = has_dns && sites.values().all(|s| s.weights.values().all(Option::is_some));
     match (&writers[..], &served[..]) {
         ([writer], [site]) if writer == site => Active::Site(site.clone()),
-        // The old writer may be unreachable, or back and closed: users and one writer agree.
-        (many, [site]) if weights_seen && many.contains(site) => Active::Site(site.clone()),
+        // The old writer may be back: users and one writer agree. A closed one does not agree where
+        // another is open.
+        (many, [site]) if weights_seen && many.contains(site) && (open.is_empty() || open.contains(site)) => {
+            Active::Site(site.clone())
+        }
         ([], [site]) if weights_seen && (!has_db || unseen.contains(site)) => Active::Site(site.clone()),
         ([writer], []) if !has_dns => Active::Site(writer.clone()),
         ([], _) if !unseen.is_empty() => Active::Unknown(format!("{} does not answer", unseen[0])),
@@ -343,3 +403,6 @@ fn active(runbook: &Runbook, sites: &BTreeMap<SiteName, SiteSituation>) -> Activ
         _ => Active::Mixed { writers, served },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,6 +107,8 @@ pub enum Section {
     Main,
     /// `finally`.
     Finally,
+    /// None: an earlier run closed something with it, which may have to be opened again.
+    Held,
 }
 
 /// A step, resolved as far as it can be before it runs.
@@ -163,7 +165,7 @@ pub struct PlanStep {
 impl PlanStep {
     /// Whether it is run at all, as far as is known before the run.
     pub fn runs(&self) -> bool {
-        !self.left_out && self.run != RunWord::Skip
+        self.section != Section::Held && !self.left_out && self.run != RunWord::Skip
     }
     /// Its failure stops nothing.
     pub fn best_effort(&self) -> bool {

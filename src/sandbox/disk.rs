@@ -6,10 +6,15 @@
 //! The world's own clock is in it. Real and scaled time go on while no process looks: an instant is
 //! a function of the wall clock. At `max` time stands still, so how far it got is written down.
 //!
+//! What its runbooks tell it is kept by their digests: a run is taken up from this file alone.
+//!
 //! Format 1: the first.
 
-use super::{command::Command, state::State};
-use crate::clock::{Span, Timestamp};
+use super::{command::Command, script::Script, state::State};
+use crate::{
+    clock::{Span, Timestamp},
+    ids::Digest,
+};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use std::{
     path::{Path, PathBuf},
@@ -22,6 +27,7 @@ const APPLICATION: i64 = 0x4c42_7377;
 const TABLES: &str = "
     CREATE TABLE world (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, state TEXT NOT NULL) STRICT;
     CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), world INTEGER NOT NULL, wall INTEGER NOT NULL, speed INTEGER NOT NULL) STRICT;
+    CREATE TABLE script (digest TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
     CREATE TABLE command (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL) STRICT;";
 
 /// How fast a world's time goes.
@@ -68,6 +74,12 @@ pub enum SandboxError {
         "the sandbox's world {path} was built from other sites and resources than this runbook's; to begin a new one, delete it"
     )]
     OtherWorld {
+        /// Which file.
+        path: String,
+    },
+    /// No run of that runbook was ever begun in it.
+    #[error("the sandbox's world {path} is not the one that this run was begun in: it was deleted or begun anew")]
+    NotBegunHere {
         /// Which file.
         path: String,
     },
@@ -173,11 +185,30 @@ impl Disk {
         let body = serde_json::to_string(state).map_err(|e| self.fail(e))?;
         let replace = |connection: &mut Connection| {
             let t = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            t.execute_batch("DELETE FROM world; DELETE FROM clock; DELETE FROM command;")?;
+            t.execute_batch("DELETE FROM world; DELETE FROM clock; DELETE FROM script; DELETE FROM command;")?;
             t.execute("INSERT INTO world VALUES (1, 0, ?1)", [&body])?;
             t.commit()
         };
         replace(&mut self.connection).map_err(|e| self.fail(e))
+    }
+
+    /// Keeps what a runbook tells, for whoever takes up a run of it.
+    pub(super) fn keep_script(&self, of: &Digest, script: &Script) -> Result<(), SandboxError> {
+        let body = serde_json::to_string(script).map_err(|e| self.fail(e))?;
+        self.connection
+            .execute("INSERT OR IGNORE INTO script VALUES (?1, ?2)", [of.to_string(), body])
+            .map(|_| ())
+            .map_err(|e| self.fail(e))
+    }
+
+    /// What a runbook told when a run of it was begun here; none: no run of it was.
+    pub(super) fn script(&self, of: &Digest) -> Result<Option<Script>, SandboxError> {
+        let row = self
+            .connection
+            .query_row("SELECT body FROM script WHERE digest = ?1", [of.to_string()], |row| row.get::<_, String>(0))
+            .optional()
+            .map_err(|e| self.fail(e))?;
+        row.map(|text| serde_json::from_str(&text).map_err(|e| self.fail(e))).transpose()
     }
 
     /// How many commands the stored world has taken.

@@ -3,7 +3,7 @@
 use super::{
     Sandbox,
     command::Command,
-    disk::{Disk, SandboxError, Speed},
+    disk::{Disk, SandboxError, Speed, Stored},
     faults::{Fault, likest},
     script::Script,
     state::{Spec, State},
@@ -12,6 +12,7 @@ use super::{
 use crate::{
     clock::{Clock, Timestamp},
     driver::SendError,
+    ids::Digest,
     runbook::Runbook,
 };
 use std::{
@@ -55,20 +56,16 @@ impl Opened {
         Ok(stored.is_none_or(|stored| stored.state.spec == Spec::of(runbook)))
     }
 
-    /// Opens the world in a home, or builds one there.
+    /// Opens the world in a home to begin runs in, or builds one there.
     pub fn open(home: &Path, runbook: &Runbook, options: &Options) -> Result<Self, SandboxError> {
         let (wall, file, spec) = (Timestamp::wall(), Self::file(home), Spec::of(runbook));
         let mut disk = Disk::open(&file)?;
         let stored = if options.reset { None } else { disk.load()? };
         let (state, version) = if let Some(stored) = stored {
-            let path = disk.name();
             if stored.state.spec != spec {
-                return Err(SandboxError::OtherWorld { path });
+                return Err(SandboxError::OtherWorld { path: disk.name() });
             }
-            let found = stored.state.seed;
-            if let Some(given) = options.seed.filter(|seed| *seed != found) {
-                return Err(SandboxError::OtherSeed { path, found, given });
-            }
+            same_seed(&disk, &stored, options)?;
             (stored.state, stored.version)
         } else {
             let seed = options.seed.unwrap_or(wall.0.unsigned_abs() % 1_000_000);
@@ -76,13 +73,39 @@ impl Opened {
             disk.create(&state)?;
             (state, 0)
         };
+        let script = Script::of(runbook);
+        disk.keep_script(&runbook.digest, &script)?;
+        Self::wake(disk, Stored { state, version }, script, (options, wall))
+    }
+
+    /// Opens the world in a home to take up a run that was begun there, from its file alone: `of` is
+    /// the digest of the run's runbook, which may be gone by now.
+    pub fn take_up(home: &Path, of: &Digest, options: &Options) -> Result<Self, SandboxError> {
+        let file = Self::file(home);
+        let not_here = || SandboxError::NotBegunHere { path: file.display().to_string() };
+        if !file.exists() {
+            return Err(not_here());
+        }
+        let disk = Disk::open(&file)?;
+        let (Some(stored), Some(script)) = (disk.load()?, disk.script(of)?) else { return Err(not_here()) };
+        same_seed(&disk, &stored, options)?;
+        Self::wake(disk, stored, script, (options, Timestamp::wall()))
+    }
+
+    /// Lets a world's time go on from where it is.
+    fn wake(
+        disk: Disk,
+        Stored { state, version }: Stored,
+        script: Script,
+        (options, wall): (&Options, Timestamp),
+    ) -> Result<Self, SandboxError> {
         let clock = disk.time(wall)?;
         let at = clock.map_or(state.now, |(at, _)| at.max(state.now));
         let speed = options.speed.or(clock.map(|(_, speed)| speed)).unwrap_or(Speed::Times(1));
         if clock.is_none_or(|(_, before)| before != speed) {
             disk.start_clock(at, wall, speed)?;
         }
-        let world = World::new(state, version, Some(disk), (Script::of(runbook), speed));
+        let world = World::new(state, version, Some(disk), (script, speed));
         Self { world, at }.with_faults(&options.faults)
     }
 
@@ -96,10 +119,7 @@ impl Opened {
             let seed = options.seed.unwrap_or(wall.0.unsigned_abs() % 1_000_000);
             return Self::in_memory(runbook, seed, wall, &options.faults);
         };
-        let found = stored.state.seed;
-        if let Some(given) = options.seed.filter(|seed| *seed != found) {
-            return Err(SandboxError::OtherSeed { path: disk.name(), found, given });
-        }
+        same_seed(&disk, &stored, options)?;
         let clock = disk.time(wall)?;
         let at = clock.map_or(stored.state.now, |(at, _)| at.max(stored.state.now));
         let speed = options.speed.or(clock.map(|(_, speed)| speed)).unwrap_or(Speed::Times(1));
@@ -155,5 +175,14 @@ impl Opened {
     /// Sets it going by the run's clock, which starts at [`Opened::now_at_open`].
     pub fn start(self, clock: Arc<dyn Clock>) -> Sandbox {
         Sandbox { world: Mutex::new(self.world), clock }
+    }
+}
+
+/// A world keeps its seed: another one asked for is a mistake.
+fn same_seed(disk: &Disk, stored: &Stored, options: &Options) -> Result<(), SandboxError> {
+    let found = stored.state.seed;
+    match options.seed.filter(|seed| *seed != found) {
+        Some(given) => Err(SandboxError::OtherSeed { path: disk.name(), found, given }),
+        None => Ok(()),
     }
 }

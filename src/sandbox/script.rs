@@ -8,13 +8,15 @@ use crate::{
     runbook::{Runbook, Simulate, Step},
     world::{Call, Effect, probe, rds},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The steps of a runbook, as far as the sandbox listens to them.
-#[derive(Clone, Debug, Default)]
+/// The steps of a runbook, as far as the sandbox listens to them. Kept with the world, so that a run
+/// is taken up without its runbook.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Script(Vec<Line>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Line {
     step: StepId,
     action: Option<String>,

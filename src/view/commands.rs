@@ -6,6 +6,7 @@ use crate::{
     event::{PauseReason, Realm, RunOutcome},
     ids::{RunId, StepId},
     model::Direction,
+    plan::Plan,
 };
 use serde::Serialize;
 
@@ -46,6 +47,25 @@ impl Commands {
     /// A command about a run: `on_run("resume", &run, " --undo")`.
     pub fn on_run(&self, command: &str, run: &RunId, more: &str) -> String {
         format!("lifeboat {command} {run}{more}{}", self.flags)
+    }
+
+    /// The same run once more, as a new one.
+    pub fn again(&self, plan: &Plan) -> String {
+        let mode = if plan.direction.is_move() { format!(" --{}", plan.mode) } else { String::new() };
+        self.on_file(&format!("{}{mode}", plan.direction))
+    }
+
+    /// How what an ended run left closed is opened again, or what else there is to do about it.
+    pub fn held(&self, progress: &Progress) -> Vec<Next> {
+        let (Some(run), Some(plan), false) = (&progress.run, &progress.plan, progress.holds.is_empty()) else {
+            return vec![];
+        };
+        let closed = progress.holds.values().map(|h| h.what.as_str()).collect::<Vec<_>>().join(", ");
+        let again = next(self.again(plan), "goes on with it, as a run of its own");
+        if progress.irrevocable || progress.holds.values().any(|h| h.past_return) {
+            return vec![again];
+        }
+        vec![next(self.on_run("cancel", run, ""), &format!("opens again what it left closed: {closed}")), again]
     }
 
     /// What a person can type next, the most likely first.
@@ -104,7 +124,14 @@ impl Commands {
     fn after(&self, outcome: RunOutcome, progress: &Progress, run: &RunId) -> Vec<Next> {
         let show = next(self.on_run("show", run, ""), "tells what happened, event by event");
         let status = next(self.on_file("status"), "looks at how things are now");
-        let mut all = vec![];
+        let mut all = match outcome {
+            RunOutcome::Partial | RunOutcome::InDoubt | RunOutcome::Abandoned => self.held(progress),
+            RunOutcome::Done
+            | RunOutcome::ObjectiveMissed
+            | RunOutcome::Unprotected
+            | RunOutcome::Refused
+            | RunOutcome::RolledBack => vec![],
+        };
         if !progress.owed.is_empty() {
             let owed: Vec<_> = progress.owed.iter().map(ToString::to_string).collect();
             all.push(next(self.on_file("reprotect"), &format!("pays what is owed: {}", owed.join(", "))));

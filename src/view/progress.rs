@@ -146,6 +146,8 @@ pub struct Hold {
     pub since: Timestamp,
     /// When it has lasted too long.
     pub until: Timestamp,
+    /// Only a promotion ends it.
+    pub past_return: bool,
 }
 
 /// What became of an effect.
@@ -223,8 +225,10 @@ impl Progress {
                 self.asks.insert(*ask, Ask { step, question: *question, message, facts, until: *until, loss: *loss });
             }
             K::ConfirmationGiven { ask, .. } => drop(self.asks.remove(ask)),
-            K::HoldOpened { step, until, what } => {
-                let hold = Hold { what: what.clone(), since: event.at, until: *until };
+            K::HoldOpened { step, until, what, before } => {
+                let since = before.as_ref().map_or(event.at, |b| b.since);
+                let past_return = before.as_ref().is_some_and(|b| b.past_return);
+                let hold = Hold { what: what.clone(), since, until: *until, past_return };
                 self.holds.insert(step.clone(), hold);
             }
             K::HoldClosed { step, .. } => drop(self.holds.remove(step)),

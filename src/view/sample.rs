@@ -239,6 +239,7 @@ pub(super) fn frozen() -> Vec<(u64, EventKind)> {
         step: "freeze".into(),
         until: START + Span::secs(365),
         what: "writes frozen at ohio".into(),
+        before: None,
     };
     let applied = EventKind::EffectApplied { step: "freeze".into(), effect: EffectNo(1), receipt: Receipt::default() };
     vec![

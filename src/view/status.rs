@@ -10,7 +10,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     event::{Obligation, RunOutcome},
-    ids::{Region, ResourceName, RunId, SiteName},
+    ids::{Region, ResourceName, RunId, SiteName, StepId},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -31,7 +31,7 @@ pub struct Status {
     pub protected: Option<bool>,
     /// The sites, home first.
     pub sites: Vec<SiteStatus>,
-    /// What unfinished runs hold closed.
+    /// What runs hold closed, or left closed when they ended.
     pub held: Vec<Held>,
     /// What the pair of sites still needs.
     pub owed: Vec<Obligation>,
@@ -84,10 +84,20 @@ pub struct ResourceStatus {
 /// Something held closed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Held {
-    /// The run that holds it.
-    pub run: RunId,
     /// What.
     pub what: String,
+    /// The run and its step that closed it, and since when; none: this journal does not know, the
+    /// world alone shows it.
+    pub by: Option<HeldBy>,
+}
+
+/// Who closed something, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HeldBy {
+    /// The run.
+    pub run: RunId,
+    /// Its step.
+    pub step: StepId,
     /// Since when.
     pub since: Timestamp,
 }
@@ -169,7 +179,13 @@ impl Status {
     }
 
     fn debts(&self) -> Vec<(&'static str, Tone, String)> {
-        let held = |h: &Held| ("held", Tone::Bad, format!("{} since {} by run {}", h.what, h.since, h.run));
+        let held = |h: &Held| {
+            let by = match &h.by {
+                Some(by) => format!("since {} by step {} of run {}", by.since, by.step, by.run),
+                None => "by a run that this journal does not know".to_owned(),
+            };
+            ("held", Tone::Bad, format!("{} {by}", h.what))
+        };
         let mut all: Vec<_> = self.held.iter().map(held).collect();
         all.extend(self.owed.iter().map(|o| ("owed", Tone::Warn, o.to_string())));
         if all.is_empty() {

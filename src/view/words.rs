@@ -232,8 +232,20 @@ fn rest(kind: &EventKind, so_far: &Progress) -> Said {
             };
             Said { step: asked_of(*ask, so_far), ..Said::run(tone, text) }
         }
-        K::HoldOpened { step, until, what } => {
+        K::HoldOpened { step, until, what, before: None } => {
             Said::step(step, Tone::Warn, format!("holds from now on: {what}, until {} at most", until.time_of_day()))
+        }
+        K::HoldOpened { step, until, what, before: Some(before) } => {
+            let ends = if before.past_return {
+                "until the promotion is done".to_owned()
+            } else {
+                format!("until {} at most", until.time_of_day())
+            };
+            Said::step(
+                step,
+                Tone::Warn,
+                format!("holds on: {what} since {} by run {}, {ends}", before.since, before.run),
+            )
         }
         K::HoldOverdue { step } => {
             Said::step(step, Tone::Bad, format!("held too long, people are called{}", held(so_far)))
@@ -384,7 +396,7 @@ pub fn held(progress: &Progress) -> String {
 /// What is held closed, since when and until when.
 pub fn hold(hold: &super::progress::Hold, progress: &Progress) -> String {
     let since = hold.since.time_of_day();
-    if progress.irrevocable {
+    if progress.irrevocable || hold.past_return {
         return format!("{} since {since}, until the promotion is done", hold.what);
     }
     format!("{} since {since}, until {} at most", hold.what, hold.until.time_of_day())

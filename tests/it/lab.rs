@@ -6,8 +6,8 @@ use lifeboat::{
     check::{self, Checked},
     clock::{BootClock, Clock, KernelBootClock, Span, Timestamp, TokioClock},
     driver::Look,
-    engine::{Deps, Doors, Ended, RunState, Start, Tempo, Watch, resume, start},
-    event::{AcceptLoss, Event, EventKind, Measure, Notice, Objective, Policy, Realm, RunOutcome, Way, Who},
+    engine::{Deps, Doors, Ended, Inherited, RunState, Start, Tempo, Watch, end, resume, start},
+    event::{AcceptLoss, Control, Event, EventKind, Measure, Notice, Objective, Policy, Realm, RunOutcome, Way, Who},
     ids::{LeaseKey, RunId, Seq, SiteName, StepId},
     model::{Direction, Mode},
     plan::{self, Plan, Refusal, Request, Situation},
@@ -268,6 +268,19 @@ impl Lab {
         self.live(Life::Resume(Box::new(plan.clone())), react, None).await
     }
 
+    /// Gives a run up that no process holds.
+    pub async fn abandon(&self, plan: &Plan) -> RunState {
+        let store: Arc<dyn Store> = Arc::new(self.store.clone());
+        let Claim::Held(fence) = store.claim(&LeaseKey::new("storefront"), &who()).await.unwrap() else {
+            panic!("somebody holds it")
+        };
+        let journal = Journal::new(store, Arc::new(KernelBootClock), fence, plan.run.clone(), Seq(0));
+        let control = Control::Abandon { why: "enough".into() };
+        let state = end(journal, &who(), control, self.clock.now()).await.unwrap();
+        *self.last.lock().unwrap() = Some(state.clone());
+        state
+    }
+
     /// One process with a run: it begins or goes on, and ends or is killed, at an instant or by `react`.
     pub async fn live(&self, life: Life, react: React, killed_at: Option<Timestamp>) -> Option<Ran> {
         let (Life::Start(plan) | Life::Resume(plan)) = &life;
@@ -303,11 +316,20 @@ impl Lab {
         let doors = Doors { requests, signals };
         let policy = self.policy.clone();
         let owed = self.owed();
+        let held = self.last.lock().unwrap().iter().flat_map(Inherited::all).collect();
         let engine = async move {
             match life {
                 Life::Start(plan) => {
-                    let begin =
-                        Start { plan: *plan, realm: Realm::Sandbox, policy, since: None, supersedes: None, owed };
+                    let begin = Start {
+                        plan: *plan,
+                        realm: Realm::Sandbox,
+                        policy,
+                        since: None,
+                        supersedes: None,
+                        owed,
+                        held,
+                        release: None,
+                    };
                     start(deps, doors, begin).await
                 }
                 Life::Resume(_) => resume(deps, doors, policy).await,

@@ -5,6 +5,7 @@ mod aborted;
 mod binary;
 mod crash;
 mod emergency;
+mod inherited;
 mod lab;
 mod process;
 mod there_and_back;

@@ -8,6 +8,7 @@ use crate::{
     sandbox::{
         Opened, Options, Sandbox, SandboxError, Speed,
         disk::Disk,
+        script::Script,
         state::{Spec, State},
     },
     world::{Effect, What},
@@ -122,6 +123,26 @@ fn a_world_of_another_runbook_or_seed_is_not_taken_for_this_one() {
     let reset = Options { reset: true, ..seed };
     assert_eq!(Opened::open(home.path(), &book, &reset).unwrap().seed(), 8);
     assert_eq!(first.seed(), 7);
+}
+
+#[test]
+fn a_run_is_taken_up_from_the_world_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let book = runbook(DbEngine::Postgres);
+    let other = crate::ids::Digest::of(b"another");
+    let take_up = |of| Opened::take_up(home.path(), of, &Options::default());
+    assert!(matches!(take_up(&book.digest).err(), Some(SandboxError::NotBegunHere { .. })));
+    assert!(!Opened::file(home.path()).exists());
+    drop(Opened::open(home.path(), &book, &options()).unwrap());
+    assert_eq!(take_up(&book.digest).unwrap().seed(), 7);
+    assert!(matches!(take_up(&other).err(), Some(SandboxError::NotBegunHere { .. })));
+    let kept = Disk::open(&Opened::file(home.path())).unwrap().script(&book.digest).unwrap();
+    assert_eq!(kept, Some(Script::of(&book)));
+    let reset = Options { reset: true, ..options() };
+    drop(
+        Opened::open(home.path(), &crate::runbook::Runbook { digest: other.clone(), ..book.clone() }, &reset).unwrap(),
+    );
+    assert!(matches!(take_up(&book.digest).err(), Some(SandboxError::NotBegunHere { .. })), "begun anew");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    event::{AnsweredBy, Event, Obligation, ObligationKind, RunOutcome, SkipReason},
+    event::{AnsweredBy, Event, HeldBefore, Obligation, ObligationKind, RunOutcome, SkipReason},
     ids::{ControlId, EffectNo},
     model::{Mode, fact},
     view::{json, sample},
@@ -44,7 +44,13 @@ fn all() -> Vec<EventKind> {
         K::UndoBegun { why: why(), holds_only: true },
         K::StepUndone { step: step.clone() },
         K::ClosingBegun,
-        K::HoldOpened { step: step.clone(), until: sample::START, what: "writes frozen at ohio".into() },
+        K::HoldOpened { step: step.clone(), until: sample::START, what: "writes frozen at ohio".into(), before: None },
+        K::HoldOpened {
+            step: step.clone(),
+            until: sample::START,
+            what: "writes frozen at ohio".into(),
+            before: Some(HeldBefore { run: "r0".into(), since: sample::START, past_return: false }),
+        },
         K::HoldOverdue { step: step.clone() },
         K::HoldClosed { step: step.clone(), by: HoldEndedBy::Undo },
         K::ObligationOpened { owed: owed.clone(), why: why() },
@@ -112,6 +118,7 @@ fn every_fact_has_words() {
     promote: undone
     run: nothing is left but `finally`
     promote: holds from now on: writes frozen at ohio, until 03:12:00 at most
+    promote: holds on: writes frozen at ohio since 2026-11-21T03:12:00Z by run r0, until 03:12:00 at most
     promote: held too long, people are called
     promote: hold ended: open again
     run: owed from now on: fence ohio (no answer within 30s)
@@ -164,7 +171,8 @@ fn the_names_in_json_do_not_drift() {
     undo_begun holds_only why
     step_undone step
     closing_begun 
-    hold_opened step until what
+    hold_opened before step until what
+    hold_opened before step until what
     hold_overdue step
     hold_closed by step
     obligation_opened owed why

@@ -2,11 +2,13 @@
 
 mod codes;
 mod exclusion;
+mod holds;
 mod input;
 mod kill;
 mod legs;
 mod read_only;
 mod schema;
+mod takeup;
 
 use lifeboat::{
     clock::{Clock, TokioClock},

@@ -1,0 +1,72 @@
+//! What a run takes over from the one before it: what that one held closed and did not open again.
+//!
+//! A hold belongs to a step that can take it back. Where the new plan closes the same thing itself,
+//! the hold is that step's; else the old step comes along, only ever to be taken back.
+
+use super::state::{Held, RunState};
+use crate::{
+    clock::Timestamp,
+    event::{EventKind, HeldBefore},
+    ids::StepId,
+    plan::{Plan, PlanStep, Prediction, Section},
+};
+
+/// A hold, and the step that opened it.
+#[derive(Clone, Debug)]
+pub struct Inherited {
+    step: PlanStep,
+    held: Held,
+}
+
+impl Inherited {
+    /// All that a run holds.
+    pub fn all(state: &RunState) -> Vec<Self> {
+        let one = |(id, held): (&StepId, &Held)| {
+            let held = Held { past_return: held.past_return || state.past_return(), ..held.clone() };
+            Some(Self { step: state.plan.step(id)?.clone(), held })
+        };
+        state.holds.iter().filter_map(one).collect()
+    }
+
+    /// The step that opened it.
+    pub fn step(&self) -> &PlanStep {
+        &self.step
+    }
+
+    /// Puts it into a plan that is about to start; the fact to begin with.
+    pub(super) fn take_over(self, plan: &mut Plan, now: Timestamp) -> EventKind {
+        let own = plan.steps.iter().find(|s| closes_the_same(s, &self.step));
+        let max = own.and_then(|s| s.hold).or(self.step.hold).map(|h| h.max).unwrap_or_default();
+        let step = match own {
+            Some(own) => own.id.clone(),
+            None => brought(plan, &self.step, &self.held),
+        };
+        let Held { what, since, by, past_return, .. } = self.held;
+        // People decided anew to hold it: its time begins again, its age does not.
+        EventKind::HoldOpened { step, until: now + max, what, before: Some(HeldBefore { run: by, since, past_return }) }
+    }
+}
+
+/// Whether a step of a new plan is what held before, and can take it back.
+fn closes_the_same(new: &PlanStep, old: &PlanStep) -> bool {
+    let same = new.draft.action == old.draft.action && new.at == old.at && new.resources == old.resources;
+    same && (new.id == old.id || !new.resources.is_empty()) && new.undo.is_some() == old.undo.is_some()
+}
+
+/// Brings a step into a plan, and gives its name there.
+fn brought(plan: &mut Plan, old: &PlanStep, held: &Held) -> StepId {
+    let mut id = old.id.clone();
+    while plan.step(&id).is_some() {
+        id = StepId::new(format!("{id}_{}", held.by));
+    }
+    plan.steps.push(PlanStep {
+        id: id.clone(),
+        section: Section::Held,
+        needs: vec![],
+        confirm: None,
+        milestone: None,
+        prediction: Prediction::default(),
+        ..old.clone()
+    });
+    id
+}
