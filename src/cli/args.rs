@@ -166,7 +166,7 @@ pub(super) struct PlanArgs {
     /// Look at nothing: all of the world is unknown
     #[arg(long)]
     pub(super) offline: bool,
-    /// The standby to move to
+    /// The standby to move to; of a reprotect, the one to make a replica
     #[arg(long, value_name = "SITE")]
     pub(super) to: Option<String>,
     /// Set a parameter; repeatable
@@ -218,7 +218,7 @@ pub(super) struct MoveArgs {
     /// The site being left may be gone
     #[arg(long)]
     pub(super) emergency: bool,
-    /// The standby to move to
+    /// The standby to move to; of a reprotect, the one to make a replica
     #[arg(long, value_name = "SITE")]
     pub(super) to: Option<String>,
     /// Set a parameter; repeatable

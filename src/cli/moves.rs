@@ -115,7 +115,7 @@ impl<'a> Move<'a> {
             None => None,
         };
         let situation = self.situation().await;
-        let (from, to) = self.ends(direction, &situation, last.as_ref())?;
+        let (from, to) = ends(&self.loaded, direction, self.args.to.as_deref(), Some(&situation), last.as_ref())?;
         let mode = self.mode(direction, &situation, (&from, &to), last.as_ref())?;
         let owed: Vec<_> = last.iter().flat_map(|s| s.owed.iter().cloned()).collect();
         if situation.nothing_to_do(direction, &from, &to) && !owes(&owed, direction) {
@@ -224,30 +224,6 @@ impl<'a> Move<'a> {
         Situation::of(runbook, &seen, self.world.clock.now())
     }
 
-    /// The two ends of a run.
-    fn ends(
-        &self,
-        direction: Direction,
-        situation: &Situation,
-        last: Option<&RunState>,
-    ) -> Result<(SiteName, SiteName), Failure> {
-        let runbook = self.loaded.runbook();
-        let standby = self.loaded.standby(self.args.to.as_deref())?;
-        let home = runbook.primary.clone();
-        let active = situation.active_site().cloned();
-        Ok(match direction {
-            Direction::Failover => (home, standby),
-            Direction::Failback => (active.filter(|a| *a != home).unwrap_or(standby), home),
-            Direction::Reprotect => {
-                let moved = last.filter(|l| l.plan.direction.is_move()).map(|l| l.plan.ends.to.name.clone());
-                let to = active.or(moved).unwrap_or_else(|| home.clone());
-                let left = last.filter(|l| l.plan.ends.to.name == to).map(|l| l.plan.ends.from.name.clone());
-                let from = left.unwrap_or_else(|| if to == home { standby } else { home });
-                (from, to)
-            }
-        })
-    }
-
     /// Planned or emergency: as said; for a reprotect that of the move before; else asked.
     fn mode(
         &self,
@@ -343,6 +319,21 @@ impl<'a> Move<'a> {
             || serde_json::json!({ "type": "nothing_to_do", "schema": view::SCHEMA, "why": why, "active": to }),
         )
     }
+}
+
+/// The two ends of a run, by what is seen and by what the last run left.
+pub(super) fn ends(
+    loaded: &Loaded,
+    direction: Direction,
+    to: Option<&str>,
+    situation: Option<&Situation>,
+    last: Option<&RunState>,
+) -> Result<(SiteName, SiteName), Failure> {
+    let named = to.map(|_| loaded.standby(to)).transpose()?;
+    let owed: Vec<_> = last.iter().flat_map(|l| l.owed.iter().map(|o| o.site.clone())).collect();
+    let last = last.map(|l| &l.plan.ends);
+    let given = plan::Given { named: named.as_ref(), situation, last, owed: &owed };
+    Ok(plan::ends(loaded.runbook(), direction, given))
 }
 
 /// A debt that the run would pay although the world looks as it should.
