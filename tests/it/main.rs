@@ -7,5 +7,6 @@ mod crash;
 mod emergency;
 mod lab;
 mod process;
+mod standbys;
 mod there_and_back;
 mod waiting;
