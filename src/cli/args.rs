@@ -103,6 +103,22 @@ pub(super) struct Common {
     pub(super) allow_endpoint_override: bool,
 }
 
+impl Common {
+    /// The flags of the sandbox as they were typed, faults aside: those have struck.
+    pub(super) fn sandbox_flags(&self) -> String {
+        if !self.sandbox {
+            return String::new();
+        }
+        let speed = match self.speed {
+            Speed::Times(1) => String::new(),
+            Speed::Times(n) => format!(" --speed {n}"),
+            Speed::Max => " --speed max".to_owned(),
+        };
+        let seed = self.seed.map_or_else(String::new, |seed| format!(" --seed {seed}"));
+        format!(" --sandbox{speed}{seed}")
+    }
+}
+
 /// How fast the sandbox's time goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Speed {
