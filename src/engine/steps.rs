@@ -168,6 +168,10 @@ pub(super) fn targets(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inpu
     all
 }
 
+fn targets_of(cx: &Cx<'_>, step: &PlanStep, run: &StepRun) -> Vec<Target> {
+    run.inputs.as_ref().map(|inputs| targets(cx, step, run, inputs)).unwrap_or_default()
+}
+
 pub(super) fn running(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Turn) {
     if let Some((no, effect)) = run.effects.iter().find(|(_, e)| e.status == EffectStatus::InDoubt) {
         if out_of_time(cx, step, run) && step.best_effort() {
@@ -368,7 +372,11 @@ fn done(
     if let Some(milestone) = step.milestone {
         turn.push(EventKind::MilestoneReached { milestone, step: id.clone() });
     }
-    let first_write = !step.draft.verify.is_empty() && step.at == cx.state.plan.ends.to.name && cx.state.past_return();
+    let probes = !step.draft.verify.is_empty() && step.at == cx.state.plan.ends.to.name;
+    // What a probe saw before the promotion's end was no write, though it ends after it.
+    let since =
+        |promoted| targets_of(cx, step, run).iter().all(|t| cx.world.sight(t).is_some_and(|s| s.at >= promoted));
+    let first_write = probes && cx.state.promoted().is_some_and(since);
     if first_write && !cx.state.milestones.contains_key(&Milestone::WritesAccepted) {
         turn.push(EventKind::MilestoneReached { milestone: Milestone::WritesAccepted, step: id });
     }

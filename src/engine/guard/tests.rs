@@ -1,35 +1,16 @@
 //! What a run says where it stops for the single writer.
 
-use super::super::{StepState, tests::Run};
+use super::super::{
+    StepState,
+    tests::{Run, db},
+};
 use crate::{
     clock::Timestamp,
     event::Policy,
-    model::{DbEngine, Direction, Mode},
-    world::{
-        Seen, What,
-        rds::{ApplyStatus, Db, Parameters, Settings, Source, Status},
-    },
+    model::{Direction, Mode},
+    world::{Seen, What, rds::Parameters},
 };
 use std::{collections::BTreeMap, sync::Arc};
-
-fn db(source: Option<&str>) -> Seen {
-    Seen::Db(Db {
-        identifier: "db".into(),
-        resource_id: "db-1".into(),
-        engine: DbEngine::Postgres,
-        status: Status::Available,
-        source: source.map(|s| Source { site: Some(s.into()), identifier: "db".into() }),
-        replication_normal: true,
-        parameter_group: "pg".into(),
-        parameters: ApplyStatus::InSync,
-        security_groups: vec![],
-        backup_retention: 7,
-        kms_key: None,
-        settings: Settings::default(),
-        endpoint: None,
-        tags: BTreeMap::new(),
-    })
-}
 
 fn group(frozen: bool) -> Seen {
     let values = frozen.then(|| ("default_transaction_read_only".to_owned(), "1".to_owned()));
