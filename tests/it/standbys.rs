@@ -201,3 +201,14 @@ async fn an_unseen_third_site_stops_a_planned_move_and_is_owed_a_fence_by_an_eme
     }
     assert!(lab.owed().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_third_site_that_goes_dark_after_the_plan_leaves_nobody_without_a_writer() {
+    let mut lab = lab(9, &[], "oregon");
+    let plan = failover(&lab, Mode::Planned).await;
+    assert!(plan.cautions.iter().all(|c| !c.refuses), "{:?}", plan.cautions);
+    lab.look = Arc::new(Meddled { inner: lab.look.clone(), site: "texas", seen: dark });
+    let ran = lab.run(plan, Box::new(|_, _| {})).await.unwrap();
+    assert_eq!(ran.outcome(), RunOutcome::Done, "{}", ran.told());
+    assert!(ran.state.owed.iter().all(|o| o.site.as_str() == "ohio"), "{:?}", ran.state.owed);
+}
