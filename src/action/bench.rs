@@ -79,10 +79,12 @@ impl Bench {
         let (resources, probes) = (resources(), BTreeMap::new());
         let sites = FromTo { from: site("ohio"), to: site("oregon") };
         let at = site(self.at);
+        let all_sites = ["ohio", "oregon", "texas"].map(|name| (name.into(), site(name))).into();
         let cx = StepCx {
             run: &RunId::new("r1"),
             step: &StepId::new("step"),
             sites: &sites,
+            all_sites: &all_sites,
             at: &at,
             items: vec![&resources[resource]],
             resources: &resources,

@@ -109,10 +109,10 @@ impl<'a> Move<'a> {
     /// One run: look, refuse or plan, begin, stay.
     pub(super) async fn go(&self, direction: Direction) -> Result<Done, Failure> {
         let head = self.last().await?;
-        let ends = self.free(direction, head.as_ref()).await?;
+        let superseded = self.free(direction, head.as_ref()).await?;
         let last = self.state(head.as_ref()).await?;
         let situation = self.situation().await;
-        let (from, to) = self.ends(direction, &situation, last.as_ref())?;
+        let (from, to) = ends(&self.loaded, direction, self.args.to.as_deref(), Some(&situation), last.as_ref())?;
         let mode = self.mode(direction, &situation, (&from, &to), last.as_ref())?;
         let owed: Vec<_> = last.iter().flat_map(|s| s.owed.iter().cloned()).collect();
         if situation.nothing_to_do(direction, &from, &to) && !owes(&owed, direction) {
@@ -135,7 +135,7 @@ impl<'a> Move<'a> {
         }
         self.consented(&plan)?;
         // The other run ends only now that this one surely begins: what it holds is never without a holder.
-        if let Some((head, why)) = ends {
+        if let Some((head, why)) = superseded {
             self.supersede(head, why).await?;
         }
         let last = self.state(head.as_ref()).await?;
@@ -144,7 +144,7 @@ impl<'a> Move<'a> {
             realm: realm(self.common),
             policy: self.policy.clone(),
             since: self.since,
-            supersedes: ends.map(|(head, _)| head.id.clone()),
+            supersedes: superseded.map(|(head, _)| head.id.clone()),
             owed: last.iter().flat_map(|s| s.owed.iter().cloned()).collect(),
             held: last.iter().flat_map(|s| held::inherited(s, &situation)).collect(),
             release: None,
@@ -244,30 +244,6 @@ impl<'a> Move<'a> {
         Situation::of(runbook, &seen, self.world.clock.now())
     }
 
-    /// The two ends of a run.
-    fn ends(
-        &self,
-        direction: Direction,
-        situation: &Situation,
-        last: Option<&RunState>,
-    ) -> Result<(SiteName, SiteName), Failure> {
-        let runbook = self.loaded.runbook();
-        let standby = self.loaded.standby(self.args.to.as_deref())?;
-        let home = runbook.primary.clone();
-        let active = situation.active_site().cloned();
-        Ok(match direction {
-            Direction::Failover => (home, standby),
-            Direction::Failback => (situation.served_site().filter(|a| **a != home).cloned().unwrap_or(standby), home),
-            Direction::Reprotect => {
-                let moved = last.filter(|l| l.plan.direction.is_move()).map(|l| l.plan.ends.to.name.clone());
-                let to = active.or(moved).unwrap_or_else(|| home.clone());
-                let left = last.filter(|l| l.plan.ends.to.name == to).map(|l| l.plan.ends.from.name.clone());
-                let from = left.unwrap_or_else(|| if to == home { standby } else { home });
-                (from, to)
-            }
-        })
-    }
-
     /// Planned or emergency: as said; for a reprotect that of the move before; else asked.
     fn mode(
         &self,
@@ -363,6 +339,21 @@ impl<'a> Move<'a> {
             || serde_json::json!({ "type": "nothing_to_do", "schema": view::SCHEMA, "why": why, "active": to }),
         )
     }
+}
+
+/// The two ends of a run, by what is seen and by what the last run left.
+pub(super) fn ends(
+    loaded: &Loaded,
+    direction: Direction,
+    to: Option<&str>,
+    situation: Option<&Situation>,
+    last: Option<&RunState>,
+) -> Result<(SiteName, SiteName), Failure> {
+    let named = to.map(|_| loaded.standby(to)).transpose()?;
+    let owed: Vec<_> = last.iter().flat_map(|l| l.owed.iter().map(|o| o.site.clone())).collect();
+    let last = last.map(|l| &l.plan.ends);
+    let given = plan::Given { named: named.as_ref(), situation, last, owed: &owed };
+    Ok(plan::ends(loaded.runbook(), direction, given))
 }
 
 /// A debt that the run would pay although the world looks as it should.

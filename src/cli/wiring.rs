@@ -129,10 +129,7 @@ fn gone(error: &std::io::Error) -> bool {
 
 /// How commands are typed here.
 pub(super) fn commands(common: &Common, file: &str) -> Commands {
-    let mut flags = String::new();
-    if common.sandbox {
-        flags += " --sandbox";
-    }
+    let mut flags = common.sandbox_flags();
     if let Some(store) = &common.store {
         flags += &format!(" --store {}", store.display());
     }

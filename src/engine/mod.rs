@@ -21,6 +21,7 @@ mod control;
 mod decide;
 mod dispatcher;
 mod doors;
+mod guard;
 mod holds;
 mod inherit;
 mod launch;

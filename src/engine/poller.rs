@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn looks_grow_sparser_with_the_wait() {
         let start = Timestamp(0);
-        let interest = Interest { since: start, not_before: start, expected: None };
+        let interest = Interest { since: start, not_before: start };
         let pause = |after: Span| due(&interest, Some(start + after), start + after).since(start + after);
         assert_eq!(pause(Span::secs(1)), Span::ms(500));
         assert_eq!(pause(Span::mins(2)), Span::ms(3600));

@@ -289,7 +289,7 @@ fn d8_one_effect_at_a_time_and_done_when_nothing_is_left() {
     assert_eq!(run.applied()[..1], ["step_succeeded cut"]);
 }
 
-fn db(source: Option<&str>) -> Seen {
+pub(super) fn db(source: Option<&str>) -> Seen {
     Seen::Db(Db {
         identifier: "db".into(),
         resource_id: "db-1".into(),
