@@ -178,6 +178,11 @@ impl State {
         self.reachable(db) && !self.dbs[db].read_only()
     }
 
+    /// Something can be written, be it only by transactions that go on.
+    pub(super) fn takes_writes(&self, db: usize) -> bool {
+        self.accepts(db) || (self.reachable(db) && !self.dbs[db].sessions.is_empty())
+    }
+
     /// Some sessions are inside a transaction that writes.
     pub(super) fn writing(&self, db: usize) -> u32 {
         let open = u32::try_from(self.dbs[db].sessions.len()).unwrap_or(u32::MAX);
