@@ -152,6 +152,7 @@ pub(super) fn context<'a>(cx: &Cx<'a>, step: &'a PlanStep, run: &'a StepRun, inp
         past: run.past_now(),
         now: cx.now,
         limit: step.timeout,
+        hold: step.hold.map(|hold| hold.max),
         incident: cx.state.incident(),
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     clock::{Span, Timestamp},
     ids::{Region, ResourceName},
     model::{DbEngine, DbIdentity},
+    world::backup::BackupWindow,
     world::rds::{self, ApplyStatus, Settings, Source, Status},
 };
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,8 @@ pub(super) struct Instance {
     /// Nobody is let in.
     pub(super) closed: bool,
     pub(super) backup_retention: u32,
+    /// When a backup begins, each day that there is one.
+    pub(super) backup_window: BackupWindow,
     pub(super) kms_key: Option<String>,
     pub(super) settings: Settings,
     pub(super) tags: BTreeMap<String, String>,
@@ -228,6 +231,7 @@ impl State {
             parameters: i.apply,
             security_groups: i.security_groups.clone(),
             backup_retention: i.backup_retention,
+            backup_window: Some(i.backup_window),
             kms_key: i.kms_key.clone(),
             settings: i.settings.clone(),
             endpoint,

@@ -227,9 +227,10 @@ impl Lab {
             return Err(Went::Refused(refusal));
         }
         let plan = self.plan(direction, mode, (from, to)).await;
-        let refuses = plan.cautions.iter().find(|c| c.refuses && mode == Mode::Planned);
-        assert!(refuses.is_none(), "{refuses:?}");
-        Ok(plan)
+        match plan.cautions.iter().find(|c| c.refuses && mode == Mode::Planned) {
+            Some(caution) => Err(Went::Refused(Refusal { why: caution.what.clone(), hint: String::new() })),
+            None => Ok(plan),
+        }
     }
 
     fn owed(&self) -> Vec<lifeboat::event::Obligation> {
