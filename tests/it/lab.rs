@@ -15,7 +15,7 @@ use lifeboat::{
     sandbox::{Fault, Lived, Opened, Sandbox},
     store::{Claim, Clocks, Journal, MemoryStore, Store},
     syntax,
-    world::{Seen, Sight, Target, World},
+    world::{Seen, Sight, Target, What, World},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -171,6 +171,16 @@ impl Lab {
         let runbook = self.checked.runbook();
         let seen = self.gather(Situation::targets(runbook).into_iter().collect()).await;
         Situation::of(runbook, &seen, self.clock.now())
+    }
+
+    /// When the backup window of a site's database opens and closes next, and whether backups are made at all.
+    pub async fn backup_window(&self, site: &str) -> (Timestamp, Timestamp, bool) {
+        let site = &self.checked.runbook().sites[site];
+        let target = Target::at(site, What::Db("orders".into()));
+        let seen = self.gather([target.clone()].into()).await;
+        let db = seen.db(&target).unwrap();
+        let (opens, closes) = db.backup_window.unwrap().at_or_after(self.clock.now());
+        (opens, closes, db.backup_retention > 0)
     }
 
     fn ends(&self, direction: Direction, situation: &Situation) -> (SiteName, SiteName) {
