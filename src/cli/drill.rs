@@ -77,7 +77,7 @@ fn human(lived: &Lived, out: &mut dyn std::io::Write) -> std::io::Result<()> {
     let writers = lived.two_writers.map_or_else(|| "never".to_owned(), |o| format!("for {}, from {}", o.total, o.from));
     writeln!(out, "  two writers     {writers}")?;
     for returned in &lived.returned_unfenced {
-        writeln!(out, "  not yet fenced  {}", returned.words())?;
+        writeln!(out, "  came back       {}", returned.words())?;
     }
     Ok(())
 }

@@ -69,12 +69,12 @@ pub struct Returned {
 }
 
 impl Returned {
-    /// What happened, and what became of the rows, in words.
+    /// What came back, and what became of the rows, in words.
     pub fn words(&self) -> String {
         let Self { resource, site, from, .. } = self;
         let fenced = match self.until {
-            Some(until) => format!("took writes for {}", until.since(*from)),
-            None => "still takes writes".into(),
+            Some(until) => format!("it took writes for {}", until.since(*from)),
+            None => "it still takes writes".into(),
         };
         let rows = match (self.rows, self.rows_kept) {
             (0, _) => "none came".into(),
@@ -82,7 +82,7 @@ impl Returned {
             (rows, kept) if kept >= rows => format!("{rows} rows, all of them kept in a snapshot"),
             (rows, kept) => format!("{rows} rows, {kept} of them kept in a snapshot"),
         };
-        format!("{resource} at {site} came back by itself at {} and {fenced}: {rows}", from.time_of_day())
+        format!("{resource} at {site}, writable, by itself at {}; {fenced}: {rows}", from.time_of_day())
     }
 }
 

@@ -109,7 +109,7 @@ fn what_came_back_is_told_in_words() {
     let from: crate::clock::Timestamp = "2026-11-21T03:52:10Z".parse().unwrap();
     let mut back =
         Returned { resource: "orders".into(), site: "ohio".into(), from, until: None, rows: 12, rows_kept: 0 };
-    let came = "orders at ohio came back by itself at 03:52:10 and";
+    let came = "orders at ohio, writable, by itself at 03:52:10; it";
     assert_eq!(back.words(), format!("{came} still takes writes: 12 rows, not in any snapshot yet"));
     (back.until, back.rows_kept) = (Some(from + Span::secs(14)), 12);
     assert_eq!(back.words(), format!("{came} took writes for 14s: 12 rows, all of them kept in a snapshot"));
