@@ -39,6 +39,8 @@ pub struct StepCx<'a> {
     pub now: Timestamp,
     /// How long the step may take.
     pub limit: Span,
+    /// How long it may hold closed what it closes; none: it holds nothing.
+    pub hold: Option<Span>,
     /// When the incident began, or the run where nobody said.
     pub incident: Timestamp,
 }

@@ -12,6 +12,7 @@ use crate::{
     model::{DbEngine, Direction, Impact, Mode, Size},
     world::{
         Call, Effect, Landed, Receipt, Seen, Target, What, World, asg,
+        backup::BackupWindow,
         dns::{ChangeStatus, RecordSet, Records},
         rds::{ApplyStatus, Db, Lag, LagSample, Position, Status, TAG_RETIRED_FROM, TAG_SECURITY_GROUPS},
     },
@@ -105,6 +106,40 @@ fn a_freeze_keeps_the_value_before_it_and_an_unfreeze_restores_it() {
         "RemoveTagsFromResource tag lifeboat:frozen-from -> none"
     );
     assert_eq!(call(&freeze(false, None).next("unfreeze-writes", "db", json!({}))), "done");
+}
+
+/// A freeze at ohio that is held for five minutes until the promotion of a replica like this.
+fn freeze_before(replica: Db, mode: Mode) -> Bench {
+    let here = Db { parameter_group: "pg-ohio".into(), ..db(Status::Available, None) };
+    let bench = Bench::at("ohio")
+        .see("ohio", What::Db("db".into()), Seen::Db(here))
+        .see("ohio", What::Parameters("pg-ohio".into()), group("ohio", false, None))
+        .see("ohio", What::Retired("db".into()), Seen::Dbs(vec![]))
+        .see("oregon", What::Db("db".into()), Seen::Db(replica));
+    Bench { hold: Some(Span::mins(5)), mode, ..bench }
+}
+
+#[test]
+fn nothing_is_frozen_for_a_promotion_that_a_backup_would_refuse() {
+    let replica = |status| db(status, Some("ohio"));
+    let opens_in = |span| BackupWindow::daily(NOW + span, Span::mins(30));
+    let due = |span| Db { backup_window: Some(opens_in(span)), ..replica(Status::Available) };
+    let next = |bench: Bench| call(&bench.next("freeze-writes", "db", json!({})));
+    let planned = |replica| next(freeze_before(replica, Mode::Planned));
+    let freezes = "AddTagsToResource tag lifeboat:frozen-from -> unset";
+    for (near, span) in [(true, Span::mins(4)), (false, Span::mins(6)), (false, Span::hours(23))] {
+        assert_eq!(planned(due(span)).starts_with("stuck: the backup window of database db at oregon"), near, "{span}");
+    }
+    assert!(planned(due(Span::mins(24 * 60 - 20))).starts_with("stuck"), "it is open");
+    assert_eq!(planned(Db { backup_retention: 0, ..due(Span::ZERO) }), freezes, "it keeps no backups");
+    assert!(planned(replica(Status::BackingUp)).starts_with("wait: database db at oregon is backing up"));
+    assert_eq!(planned(db(Status::BackingUp, None)), freezes, "nothing is promoted there");
+    // An emergency does not even look, nor does a freeze that is held for nothing.
+    assert_eq!(next(freeze_before(due(Span::ZERO), Mode::Emergency)), freezes);
+    assert_eq!(next(Bench { hold: None, ..freeze_before(due(Span::ZERO), Mode::Planned) }), freezes);
+    let unseen = freeze_before(due(Span::ZERO), Mode::Planned);
+    let unseen = unseen.see("oregon", What::Db("db".into()), Seen::Unknown { why: "no answer".into() });
+    assert!(next(unseen).starts_with("wait: database db at oregon unknown"));
 }
 
 fn lag_of(samples: &[(u64, Option<f64>)]) -> Seen {

@@ -75,5 +75,9 @@ fn human(lived: &Lived, out: &mut dyn std::io::Write) -> std::io::Result<()> {
         writeln!(out, "  rows kept       {} in a snapshot", lived.rows_kept_in_snapshot)?;
     }
     let writers = lived.two_writers.map_or_else(|| "never".to_owned(), |o| format!("for {}, from {}", o.total, o.from));
-    writeln!(out, "  two writers     {writers}")
+    writeln!(out, "  two writers     {writers}")?;
+    for returned in &lived.returned_unfenced {
+        writeln!(out, "  came back       {}", returned.words())?;
+    }
+    Ok(())
 }

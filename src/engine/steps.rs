@@ -151,6 +151,7 @@ pub(super) fn context<'a>(cx: &Cx<'a>, step: &'a PlanStep, run: &'a StepRun, inp
         past: run.past_now(),
         now: cx.now,
         limit: step.timeout,
+        hold: step.hold.map(|hold| hold.max),
         incident: cx.state.incident(),
     }
 }
@@ -186,8 +187,9 @@ pub(super) fn running(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Tu
     let Some(inputs) = &run.inputs else { return };
     let step_cx = context(cx, step, run, inputs);
     let seen = targets(cx, step, run, inputs).iter().all(|t| cx.world.sight(t).is_some());
+    let late = out_of_time(cx, step, run);
     if !seen {
-        if out_of_time(cx, step, run) {
+        if late {
             fail(cx, step, format!("not seen within {}", step.timeout), None, turn);
         } else {
             turn.wake(run.deadline);
@@ -198,13 +200,10 @@ pub(super) fn running(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Tu
         Next::Done { outputs, facts } => done(cx, step, run, outputs, facts, turn),
         Next::Stuck { why, hint } => fail(cx, step, why, Some(hint), turn),
         Next::Ask { question, facts, loss } => asks::raise(cx, step, question, facts, loss, turn),
-        _ if out_of_time(cx, step, run) => {
-            let waits = match inputs.next(&step_cx, cx.world) {
-                Next::Wait { why, .. } => format!(": waited for {why}"),
-                _ => String::new(),
-            };
-            fail(cx, step, format!("not done within {}{waits}", step.timeout), None, turn);
+        Next::Wait { why, .. } if late => {
+            fail(cx, step, format!("not done within {}: waited for {why}", step.timeout), None, turn);
         }
+        Next::Send { .. } if late => fail(cx, step, format!("not done within {}", step.timeout), None, turn),
         Next::Send { effect, .. } => {
             let found = inputs.action.as_ref().map(|a| writers::judge(a, &step_cx, cx.world)).unwrap_or_default();
             if guard(cx, step, found, turn) {
@@ -268,8 +267,9 @@ fn again(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, why: String, retry: Retry,
     let pause = Span((retry.delay.0 << (run.attempt.0 - 1).min(16)).min(retry.max_delay.0));
     let next = cx.now + pause;
     if run.attempt.0 >= retry.attempts || next >= run.deadline {
-        let of = if retry.attempts == u32::MAX { String::new() } else { format!(" of {}", retry.attempts) };
-        return fail(cx, step, format!("{why} (attempt {}{of})", run.attempt), None, turn);
+        let no_time = format!("no time for another within {}", step.timeout);
+        let ends = if run.attempt.0 < retry.attempts { no_time } else { format!("the last of {}", retry.attempts) };
+        return fail(cx, step, format!("{why} (attempt {}, {ends})", run.attempt), None, turn);
     }
     turn.push(EventKind::AttemptFailed { step: step.id.clone(), why, retry_at: Some(next) });
 }

@@ -301,6 +301,7 @@ pub(super) fn db(source: Option<&str>) -> Seen {
         parameters: ApplyStatus::InSync,
         security_groups: vec![],
         backup_retention: 7,
+        backup_window: None,
         kms_key: None,
         settings: Settings::default(),
         endpoint: None,

@@ -272,6 +272,7 @@ fn context<'a>(
         past,
         now,
         limit: step.timeout,
+        hold: step.hold.map(|hold| hold.max),
         incident: plan.incident.unwrap_or(plan.made_at),
     }
 }

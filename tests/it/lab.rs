@@ -15,7 +15,7 @@ use lifeboat::{
     sandbox::{Fault, Lived, Opened, Sandbox},
     store::{Claim, Clocks, Journal, MemoryStore, Store},
     syntax,
-    world::{Seen, Sight, Target, World},
+    world::{Seen, Sight, Target, What, World},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -172,6 +172,16 @@ impl Lab {
         Situation::of(runbook, &seen, self.clock.now())
     }
 
+    /// When the backup window of a site's database opens and closes next, and whether backups are made at all.
+    pub async fn backup_window(&self, site: &str) -> (Timestamp, Timestamp, bool) {
+        let site = &self.checked.runbook().sites[site];
+        let target = Target::at(site, What::Db("orders".into()));
+        let seen = self.gather([target.clone()].into()).await;
+        let db = seen.db(&target).unwrap();
+        let (opens, closes) = db.backup_window.unwrap().at_or_after(self.clock.now());
+        (opens, closes, db.backup_retention > 0)
+    }
+
     fn ends(&self, direction: Direction, situation: &Situation) -> (SiteName, SiteName) {
         let last = self.last.lock().unwrap();
         let owed: Vec<_> = last.iter().flat_map(|l| l.owed.iter().map(|o| o.site.clone())).collect();
@@ -220,9 +230,10 @@ impl Lab {
             return Err(Went::Refused(refusal));
         }
         let plan = self.plan(direction, mode, (from, to)).await;
-        let refuses = plan.cautions.iter().find(|c| c.refuses && mode == Mode::Planned);
-        assert!(refuses.is_none(), "{refuses:?}");
-        Ok(plan)
+        match plan.cautions.iter().find(|c| c.refuses && mode == Mode::Planned) {
+            Some(caution) => Err(Went::Refused(Refusal { why: caution.what.clone(), hint: String::new() })),
+            None => Ok(plan),
+        }
     }
 
     /// What the sites are owed after the last run.
