@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::{Span, Timestamp},
-    engine::{self, RunState, Start},
+    engine::{self, RunState, Signal, Start},
     event::{Control, Obligation, Policy, Who},
     ids::{RunId, Seq, SiteName},
     model::{Direction, Mode},
@@ -52,6 +52,14 @@ impl Done {
             Self::Ran(code, _) => *code,
         }
     }
+}
+
+/// What came of the preparation of a run.
+enum Ready {
+    /// There will be none.
+    Over(Done),
+    /// It can begin, unless another run than this one is the newest by then.
+    Begin(Box<Start>, Option<RunId>),
 }
 
 /// A command on a runbook, its world and its store open.
@@ -106,8 +114,42 @@ impl<'a> Move<'a> {
         }
     }
 
-    /// One run: look, refuse or plan, begin, stay.
+    /// One run: look, refuse or plan, begin, stay. What interrupts it before it begins ends it there.
     pub(super) async fn go(&self, direction: Direction) -> Result<Done, Failure> {
+        let mut ready = std::pin::pin!(self.prepare(direction));
+        let mut hung_up = false;
+        let ready = loop {
+            tokio::select! {
+                biased;
+                signal = self.world.signals.next() => match signal {
+                    Signal::Hangup => hung_up = true,
+                    Signal::Interrupt | Signal::Terminate => return Err(self.interrupted(direction)),
+                },
+                ready = &mut ready => break ready?,
+            }
+        };
+        let (start, newest) = match ready {
+            Ready::Over(done) => return Ok(done),
+            Ready::Begin(start, newest) => (*start, newest),
+        };
+        if hung_up {
+            // The run goes on to its next gate, as it would have done had it begun before.
+            self.world.signals.raise(Signal::Hangup);
+        }
+        let (key, mode) = (self.loaded.key(), start.plan.mode);
+        let code = begin(self.common, &self.args.consent, &self.world, (&self.store, &key, newest), start).await?;
+        Ok(Done::Ran(code, mode))
+    }
+
+    /// Nothing of it has begun.
+    fn interrupted(&self, direction: Direction) -> Failure {
+        let known = commands(self.common, &self.loaded.typed);
+        Failure::new(code::LEFT, format!("interrupted before the {direction} began: it changed nothing"))
+            .hint(format!("{}     begins it", known.on_file(&self.said(direction))))
+    }
+
+    /// Sees what a run would do; changes nothing but a run that is superseded.
+    async fn prepare(&self, direction: Direction) -> Result<Ready, Failure> {
         let last = self.last().await?;
         self.free(direction, last.as_ref()).await?;
         let last = match last {
@@ -120,7 +162,7 @@ impl<'a> Move<'a> {
         let owed: Vec<_> = last.iter().flat_map(|s| s.owed.iter().cloned()).collect();
         if situation.nothing_to_do(direction, &from, &to) && !owes(&owed, direction) {
             self.nothing(direction, &from, &to)?;
-            return Ok(Done::Nothing);
+            return Ok(Ready::Over(Done::Nothing));
         }
         let refusal = situation.refusal(direction, mode, &from, &to);
         if let Some(refusal) = refusal.clone().filter(|_| !self.args.dry_run) {
@@ -134,16 +176,13 @@ impl<'a> Move<'a> {
                 refuses: true,
             }));
             print(self.common, |page, out| view::plan::human(&plan, page, out), || view::plan::json(&plan))?;
-            return Ok(Done::Planned);
+            return Ok(Ready::Over(Done::Planned));
         }
         self.consented(&plan)?;
         let supersedes = self.args.supersede.as_deref().map(RunId::new);
         let start =
             Start { plan, realm: realm(self.common), policy: self.policy.clone(), since: self.since, supersedes, owed };
-        let key = self.loaded.key();
-        let newest = last.map(|l| l.run);
-        let code = begin(self.common, &self.args.consent, &self.world, (&self.store, &key, newest), start).await?;
-        Ok(Done::Ran(code, mode))
+        Ok(Ready::Begin(Box::new(start), last.map(|l| l.run)))
     }
 
     /// The last run of this runbook, and whether it is unfinished.

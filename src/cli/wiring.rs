@@ -3,13 +3,14 @@
 use super::{
     args::{Common, Output, Speed},
     exit::Failure,
+    signals,
 };
 use crate::{
     check::{self, Checked},
     clock::{BootClock, Clock, KernelBootClock, Span, TokioClock},
     diagnostic::{Diagnostic, SourceMap, any_error},
     driver::{Act, Look},
-    engine::Tempo,
+    engine::{Signals, Tempo},
     event::{Realm, Who},
     ids::{LeaseKey, SiteName},
     runbook::Runbook,
@@ -220,6 +221,8 @@ pub(super) struct World {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) boot: Arc<dyn BootClock>,
     pub(super) tempo: Tempo,
+    /// What interrupts the work on it.
+    pub(super) signals: Signals,
     /// The simulated one, where it is that.
     pub(super) sandbox: Option<Arc<Sandbox>>,
 }
@@ -271,6 +274,7 @@ pub(super) fn world(common: &Common, runbook: &Runbook, purpose: Purpose) -> Res
         clock,
         boot: Arc::new(KernelBootClock),
         tempo,
+        signals: if purpose == Purpose::Look { Signals::default() } else { signals::listen()? },
         sandbox: Some(sandbox),
     })
 }
