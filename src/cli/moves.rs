@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::{Span, Timestamp},
-    engine::{self, RunState, Start},
+    engine::{self, RunState, Signal, Start},
     event::{Control, Obligation, Policy, Who},
     ids::{RunId, Seq, SiteName},
     model::{Direction, Mode},
@@ -52,6 +52,23 @@ impl Done {
             Self::Ran(code, _) => *code,
         }
     }
+}
+
+/// What came of the preparation of a run.
+enum Ready {
+    /// There will be none.
+    Over(Done),
+    /// It can begin.
+    Begin(Box<Prepared>),
+}
+
+/// A run that can begin, unless another than `head` is the newest by then.
+struct Prepared {
+    plan: Plan,
+    situation: Situation,
+    head: Option<RunHead>,
+    /// The run that it takes the place of, and why.
+    superseded: Option<(RunHead, String)>,
 }
 
 /// A command on a runbook, its world and its store open.
@@ -106,8 +123,62 @@ impl<'a> Move<'a> {
         }
     }
 
-    /// One run: look, refuse or plan, begin, stay.
+    /// One run: look, refuse or plan, begin, stay. What interrupts it before it begins ends it there.
     pub(super) async fn go(&self, direction: Direction) -> Result<Done, Failure> {
+        let mut ready = std::pin::pin!(self.prepare(direction));
+        let mut hung_up = false;
+        let ready = loop {
+            tokio::select! {
+                biased;
+                signal = self.world.signals.next() => match signal {
+                    Signal::Hangup => hung_up = true,
+                    Signal::Interrupt | Signal::Terminate => return Err(self.interrupted(direction)),
+                },
+                ready = &mut ready => break ready?,
+            }
+        };
+        let prepared = match ready {
+            Ready::Over(done) => return Ok(done),
+            Ready::Begin(prepared) => *prepared,
+        };
+        if hung_up {
+            // The run goes on to its next gate, as it would have done had it begun before.
+            self.world.signals.raise(Signal::Hangup);
+        }
+        Box::pin(self.begin(prepared)).await
+    }
+
+    /// Begins what was prepared. The run that it supersedes ends only now that this one surely
+    /// begins: what it holds is never without a holder.
+    async fn begin(&self, Prepared { plan, situation, head, superseded }: Prepared) -> Result<Done, Failure> {
+        if let Some((head, why)) = &superseded {
+            self.supersede(head, why).await?;
+        }
+        let (last, mode) = (self.state(head.as_ref()).await?, plan.mode);
+        let start = Start {
+            plan,
+            realm: realm(self.common),
+            policy: self.policy.clone(),
+            since: self.since,
+            supersedes: superseded.map(|(head, _)| head.id),
+            owed: last.iter().flat_map(|s| s.owed.iter().cloned()).collect(),
+            held: last.iter().flat_map(|s| held::inherited(s, &situation)).collect(),
+            release: None,
+        };
+        let (key, newest) = (self.loaded.key(), last.map(|l| l.run));
+        let code = begin(self.common, &self.args.consent, &self.world, (&self.store, &key, newest), start).await?;
+        Ok(Done::Ran(code, mode))
+    }
+
+    /// Nothing of it has begun.
+    fn interrupted(&self, direction: Direction) -> Failure {
+        let known = commands(self.common, &self.loaded.typed);
+        Failure::new(code::LEFT, format!("interrupted before the {direction} began: it changed nothing"))
+            .hint(format!("{}     begins it", known.on_file(&self.said(direction))))
+    }
+
+    /// Sees what a run would do; changes nothing.
+    async fn prepare(&self, direction: Direction) -> Result<Ready, Failure> {
         let head = self.last().await?;
         let superseded = self.free(direction, head.as_ref()).await?;
         let last = self.state(head.as_ref()).await?;
@@ -117,7 +188,7 @@ impl<'a> Move<'a> {
         let owed: Vec<_> = last.iter().flat_map(|s| s.owed.iter().cloned()).collect();
         if situation.nothing_to_do(direction, &from, &to) && !owes(&owed, direction) {
             self.nothing(direction, &from, &to)?;
-            return Ok(Done::Nothing);
+            return Ok(Ready::Over(Done::Nothing));
         }
         let refusal = situation.refusal(direction, mode, &from, &to);
         if let Some(refusal) = refusal.clone().filter(|_| !self.args.dry_run) {
@@ -131,28 +202,11 @@ impl<'a> Move<'a> {
                 refuses: true,
             }));
             print(self.common, |page, out| view::plan::human(&plan, page, out), || view::plan::json(&plan))?;
-            return Ok(Done::Planned);
+            return Ok(Ready::Over(Done::Planned));
         }
         self.consented(&plan)?;
-        // The other run ends only now that this one surely begins: what it holds is never without a holder.
-        if let Some((head, why)) = superseded {
-            self.supersede(head, why).await?;
-        }
-        let last = self.state(head.as_ref()).await?;
-        let start = Start {
-            plan,
-            realm: realm(self.common),
-            policy: self.policy.clone(),
-            since: self.since,
-            supersedes: superseded.map(|(head, _)| head.id.clone()),
-            owed: last.iter().flat_map(|s| s.owed.iter().cloned()).collect(),
-            held: last.iter().flat_map(|s| held::inherited(s, &situation)).collect(),
-            release: None,
-        };
-        let key = self.loaded.key();
-        let newest = last.map(|l| l.run);
-        let code = begin(self.common, &self.args.consent, &self.world, (&self.store, &key, newest), start).await?;
-        Ok(Done::Ran(code, mode))
+        let superseded = superseded.map(|(head, why)| (head.clone(), why.to_owned()));
+        Ok(Ready::Begin(Box::new(Prepared { plan, situation, head, superseded })))
     }
 
     /// The last run of this runbook.

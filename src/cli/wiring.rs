@@ -3,13 +3,14 @@
 use super::{
     args::{Common, Output, Speed},
     exit::Failure,
+    signals,
 };
 use crate::{
     check::{self, Checked},
     clock::{BootClock, Clock, KernelBootClock, Span, TokioClock},
     diagnostic::{Diagnostic, SourceMap, any_error},
     driver::{Act, Look},
-    engine::{RunState, Tempo},
+    engine::{RunState, Signals, Tempo},
     event::{Realm, Who},
     ids::{LeaseKey, SiteName},
     runbook::Runbook,
@@ -217,6 +218,8 @@ pub(super) struct World {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) boot: Arc<dyn BootClock>,
     pub(super) tempo: Tempo,
+    /// What interrupts the work on it.
+    pub(super) signals: Signals,
     /// The simulated one, where it is that.
     pub(super) sandbox: Option<Arc<Sandbox>>,
 }
@@ -276,6 +279,7 @@ pub(super) fn world(common: &Common, purpose: Purpose<'_>) -> Result<World, Fail
         clock,
         boot: Arc::new(KernelBootClock),
         tempo,
+        signals: if matches!(purpose, Purpose::Look(_)) { Signals::default() } else { signals::listen()? },
         sandbox: Some(sandbox),
     })
 }

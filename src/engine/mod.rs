@@ -41,7 +41,7 @@ mod wanted;
 pub use asks::Ask;
 pub use control::receive;
 pub use decide::{Live, Turn, decide};
-pub use doors::{Deps, Doors, Ended, EngineError, Signal, Tempo, Watch};
+pub use doors::{Deps, Doors, Ended, EngineError, Signal, Signals, Tempo, Watch};
 pub use inherit::Inherited;
 pub use launch::{Start, end, resume, start};
 pub use state::{Held, Mismatch, Phase, RunState};

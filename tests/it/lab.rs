@@ -6,7 +6,7 @@ use lifeboat::{
     check::{self, Checked},
     clock::{BootClock, Clock, KernelBootClock, Span, Timestamp, TokioClock},
     driver::Look,
-    engine::{Deps, Doors, Ended, Inherited, RunState, Start, Tempo, Watch, end, resume, start},
+    engine::{Deps, Doors, Ended, Inherited, RunState, Signals, Start, Tempo, Watch, end, resume, start},
     event::{AcceptLoss, Control, Event, EventKind, Measure, Notice, Objective, Policy, Realm, RunOutcome, Way, Who},
     ids::{LeaseKey, RunId, Seq, SiteName, StepId},
     model::{Direction, Mode},
@@ -296,7 +296,7 @@ impl Lab {
             panic!("somebody holds it")
         };
         let head = store.read(&plan.run, Seq(1)).await.ok().and_then(|e| e.last().map(|e| e.seq)).unwrap_or(Seq(0));
-        let ((ask, requests), signals) = (unbounded_channel(), unbounded_channel().1);
+        let ((ask, requests), signals) = (unbounded_channel(), Signals::default());
         let (death, mut dead) = watch::channel(false);
         let death = Arc::new(death);
         let hands = Hands { ask, death: death.clone() };
