@@ -57,13 +57,14 @@ pub(super) struct Bench {
     pub(super) past: StepPast,
     pub(super) mode: Mode,
     pub(super) direction: Direction,
+    pub(super) hold: Option<Span>,
     pub(super) at: &'static str,
 }
 
 impl Bench {
     pub(super) fn at(at: &'static str) -> Self {
         let past = StepPast { started: NOW - Span::mins(1), ..StepPast::default() };
-        Self { world: World::default(), past, mode: Mode::Planned, direction: Direction::Failover, at }
+        Self { world: World::default(), past, mode: Mode::Planned, direction: Direction::Failover, hold: None, at }
     }
     pub(super) fn see(mut self, site_name: &str, what: What, seen: Seen) -> Self {
         let target =
@@ -79,10 +80,12 @@ impl Bench {
         let (resources, probes) = (resources(), BTreeMap::new());
         let sites = FromTo { from: site("ohio"), to: site("oregon") };
         let at = site(self.at);
+        let all_sites = ["ohio", "oregon", "texas"].map(|name| (name.into(), site(name))).into();
         let cx = StepCx {
             run: &RunId::new("r1"),
             step: &StepId::new("step"),
             sites: &sites,
+            all_sites: &all_sites,
             at: &at,
             items: vec![&resources[resource]],
             resources: &resources,
@@ -92,6 +95,7 @@ impl Bench {
             past: &self.past,
             now: NOW,
             limit: Span::mins(10),
+            hold: self.hold,
             incident: NOW - Span::mins(2),
         };
         with(&cx)
@@ -123,6 +127,7 @@ pub(super) fn db(status: Status, source: Option<&str>) -> Db {
         parameters: ApplyStatus::InSync,
         security_groups: vec!["sg-app".into()],
         backup_retention: 7,
+        backup_window: None,
         kms_key: None,
         settings: Settings::default(),
         endpoint: None,

@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{
     clock::Span,
-    model::{Field, Fields, Impact, KindName, Resource, Shape, Ty, fact},
+    model::{Field, Fields, Impact, KindName, Mode, Resource, Shape, Ty, fact},
     world::{
         Call, Effect, Seen, Target, World,
-        rds::{self, ApplyStatus, TAG_FROZEN, UNSET},
+        rds::{self, ApplyStatus, Status, TAG_FROZEN, UNSET},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -53,7 +53,8 @@ impl Behave for FreezeWrites {
             let db = Database::of(item, cx.at)?;
             Ok::<_, Next>([db.target.clone(), db.parameters()?, db.retired])
         };
-        cx.items.iter().filter_map(|item| of(item).ok()).flatten().collect()
+        let there = cx.items.iter().filter_map(|item| Some(to_be_promoted(cx, item)?.target));
+        cx.items.iter().filter_map(|item| of(item).ok()).flatten().chain(there).collect()
     }
 
     fn next(&self, cx: &StepCx<'_>, w: &World) -> Next {
@@ -88,6 +89,7 @@ fn freeze(cx: &StepCx<'_>, item: &Resource, w: &World) -> Result<Next, Next> {
     let parameter = db.engine.freeze_parameter();
     let before = group.values.get(parameter).cloned();
     if !group.frozen(db.engine) {
+        no_backup_comes_between(cx, item, w)?;
         let call = if group.tags.contains_key(TAG_FROZEN) {
             rds::Call::SetParameter {
                 group: group.name.clone(),
@@ -116,4 +118,39 @@ fn freeze(cx: &StepCx<'_>, item: &Resource, w: &World) -> Result<Next, Next> {
             "look at the group's apply status; a reboot may be pending",
         ),
     })
+}
+
+/// The database at the other end, where what is frozen is held until its promotion. In an emergency nothing
+/// waits for it.
+fn to_be_promoted<'a>(cx: &StepCx<'a>, item: &'a Resource) -> Option<Database<'a>> {
+    let follows = cx.mode == Mode::Planned && cx.direction.is_move() && cx.hold.is_some();
+    follows.then(|| Database::of(item, cx.sites.other(&cx.at.name)).ok())?
+}
+
+/// No replica is promoted while it is being backed up (RDS API, PromoteReadReplica): the freeze would be held
+/// until its time is over, and taken back for nothing.
+fn no_backup_comes_between(cx: &StepCx<'_>, item: &Resource, w: &World) -> Result<(), Next> {
+    let (Some(there), Some(hold)) = (to_be_promoted(cx, item), cx.hold) else { return Ok(()) };
+    let db = match w.seen(&there.target) {
+        Some(Seen::Db(db)) if db.is_replica() => db,
+        Some(Seen::Db(_) | Seen::Absent) => return Ok(()),
+        seen => return Err(unknown(&there.target, seen)),
+    };
+    if let Some(window) = db.backup_window.filter(|_| db.backup_retention > 0) {
+        let (opens, closes) = window.at_or_after(cx.now);
+        if opens < cx.now + hold {
+            return Err(Next::stuck(
+                format!(
+                    "the backup window of {}, {window} UTC, is too near: no promotion is taken during a backup, and writes would be frozen for nothing",
+                    there.target
+                ),
+                format!("try again after {closes}, or move that window (PreferredBackupWindow)"),
+            ));
+        }
+    }
+    if db.status == Status::BackingUp {
+        let why = format!("{} is backing up, which refuses a promotion: writes are frozen after that", there.target);
+        return Err(Next::wait([there.target], why));
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use super::Action;
 use crate::{
     clock::{Span, Timestamp},
-    ids::{ProbeName, ResourceName, RunId, StepId},
+    ids::{ProbeName, ResourceName, RunId, SiteName, StepId},
     model::{Direction, Fact, FromTo, Impact, Mode, Outputs, Resource, Site},
     world::{Effect, Receipt, Target, World},
 };
@@ -19,6 +19,8 @@ pub struct StepCx<'a> {
     pub step: &'a StepId,
     /// The two ends of the run.
     pub sites: &'a FromTo,
+    /// All sites of the runbook.
+    pub all_sites: &'a BTreeMap<SiteName, Site>,
     /// Where the step works.
     pub at: &'a Site,
     /// What it works on, in the runbook's order; empty for actions without resources.
@@ -37,6 +39,8 @@ pub struct StepCx<'a> {
     pub now: Timestamp,
     /// How long the step may take.
     pub limit: Span,
+    /// How long it may hold closed what it closes; none: it holds nothing.
+    pub hold: Option<Span>,
     /// When the incident began, or the run where nobody said.
     pub incident: Timestamp,
 }

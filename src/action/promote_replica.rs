@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     clock::Span,
-    model::{Field, Fields, Impact, KindName, Outputs, Resource, Shape, Ty, fact},
+    model::{Field, Fields, Impact, KindName, Outputs, Resource, Shape, Site, Ty, fact},
     world::{
         Call, Effect, Seen, Target, World,
         rds::{self, ApplyStatus, Status},
@@ -99,6 +99,7 @@ impl PromoteReplica {
         if cx.past.last_on(target).is_some() {
             return Ok(Next::wait([target.clone()], format!("{} is {}, still a replica", db.identifier, db.status)));
         }
+        follows_what_is_left(cx, item, db, w)?;
         may_promote(&database, db, w)?;
         let call = rds::Call::Promote {
             identifier: db.identifier.clone(),
@@ -108,6 +109,41 @@ impl PromoteReplica {
         let from = db.source.as_ref().map_or("?", |s| s.identifier.as_str());
         Ok(Next::send(Effect { target: target.clone(), call: Call::Rds(call) }, format!("replica of {from}")))
     }
+}
+
+/// A replica of anything else than the database being left holds old data, or another's: of one that
+/// was retired, or of a third site. Followed up as far as can be seen; what cannot is believed.
+fn follows_what_is_left(cx: &StepCx<'_>, item: &Resource, db: &rds::Db, w: &World) -> Result<(), Next> {
+    let left = cx.sites.other(&cx.at.name);
+    let mut source = db.source.as_ref();
+    for _ in cx.all_sites {
+        let Some(of) = source else { break };
+        let is_it = |site: &&Site| {
+            of.site.as_ref().is_none_or(|name| *name == site.name)
+                && item.db(&site.name).is_some_and(|db| db.identifier == of.identifier)
+        };
+        let mut sites = std::iter::once(left).chain(cx.all_sites.values()).filter(|site| site.name != cx.at.name);
+        match sites.find(is_it) {
+            Some(site) if site.name == left.name => return Ok(()),
+            Some(site) => match Database::of(item, site).ok().and_then(|up| w.db(&up.target)) {
+                Some(up) => source = up.source.as_ref(),
+                None => return Ok(()),
+            },
+            None => break,
+        }
+    }
+    let of = db.source.as_ref().map_or("?", |s| s.identifier.as_str());
+    let place = db.source.as_ref().and_then(|s| s.site.as_ref()).map_or_else(String::new, |s| format!(" at {s}"));
+    Err(Next::stuck(
+        format!(
+            "{} at {} replicates from {of}{place}, not from {}: its data may be old",
+            db.identifier, cx.at.name, left.name
+        ),
+        format!(
+            "lifeboat reprotect --to {} makes it a replica of the active site; or choose another with --to",
+            cx.at.name
+        ),
+    ))
 }
 
 /// The provider's refusals, told before it is asked.

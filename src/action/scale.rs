@@ -97,7 +97,7 @@ impl Scale {
             seen => return Err(unknown(&target, seen)),
         };
         let sent = cx.past.last_on(&target);
-        if !self.is_set(group, want, sent.is_some()) {
+        if !is_set(group, want, sent.is_some()) {
             if want.desired > group.in_service && group.suspended.iter().any(|p| p == "Launch") {
                 return Err(missing(
                     format!("{target} cannot grow: its process Launch is suspended"),
@@ -112,15 +112,6 @@ impl Scale {
             return Ok(Next::send(Effect { target, call }, group.size));
         }
         Ok(self.in_service(group, want, &target, sent.map(|s| s.at)))
-    }
-
-    /// Whether the group is set as wanted. Without a pin, a scaling policy may have moved `desired`
-    /// within min and max since: that is its right.
-    fn is_set(&self, group: &asg::Group, want: Size, sent: bool) -> bool {
-        let bounds = group.size.min == want.min && group.size.max == want.max;
-        bounds
-            && (group.size.desired == want.desired
-                || (!self.pin && (sent || group.size.desired > want.desired) && want.desired > 0))
     }
 
     fn in_service(
@@ -152,6 +143,14 @@ impl Scale {
         }
         Next::wait([target.clone()], why)
     }
+}
+
+/// Whether the group is set as wanted. A scaling policy may have moved `desired` within min and max
+/// since: that is its right. A pin keeps it from falling, by the min alone, not from growing.
+fn is_set(group: &asg::Group, want: Size, sent: bool) -> bool {
+    let bounds = group.size.min == want.min && group.size.max == want.max;
+    let moved = want.desired > 0 && (sent || group.size.desired > want.desired);
+    bounds && (group.size.desired == want.desired || moved)
 }
 
 /// After a move, a site must not be shrunk while users are still sent there.

@@ -9,9 +9,10 @@ use super::{
 use crate::{
     clock::Span,
     ids::ProbeName,
-    model::{Direction, Impact, Mode, Size},
+    model::{DbEngine, Direction, Impact, Mode, Size},
     world::{
-        Receipt, Seen, Target, What, World, asg,
+        Call, Effect, Landed, Receipt, Seen, Target, What, World, asg,
+        backup::BackupWindow,
         dns::{ChangeStatus, RecordSet, Records},
         rds::{ApplyStatus, Db, Lag, LagSample, Position, Status, TAG_RETIRED_FROM, TAG_SECURITY_GROUPS},
     },
@@ -45,6 +46,19 @@ fn a_promotion_is_refused_early_where_the_provider_would_refuse_it() {
     for stuck in [reboot, db(Status::Other("failed".into()), Some("ohio"))] {
         assert!(promote(stuck, false).starts_with("stuck"));
     }
+}
+
+#[test]
+fn a_replica_of_anything_else_than_what_is_left_is_not_promoted() {
+    use crate::world::rds::Source;
+    let of = |site: &str, identifier: &str| Db {
+        source: Some(Source { site: Some(site.into()), identifier: identifier.into() }),
+        ..db(Status::Available, None)
+    };
+    let retired = promote(of("ohio", "db-old-r1"), false);
+    assert!(retired.starts_with("stuck: db at oregon replicates from db-old-r1 at ohio, not from ohio"), "{retired}");
+    assert!(promote(of("texas", "db"), false).starts_with("stuck"));
+    assert!(promote(of("ohio", "db"), false).starts_with("PromoteReadReplica"));
 }
 
 #[test]
@@ -94,6 +108,40 @@ fn a_freeze_keeps_the_value_before_it_and_an_unfreeze_restores_it() {
     assert_eq!(call(&freeze(false, None).next("unfreeze-writes", "db", json!({}))), "done");
 }
 
+/// A freeze at ohio that is held for five minutes until the promotion of a replica like this.
+fn freeze_before(replica: Db, mode: Mode) -> Bench {
+    let here = Db { parameter_group: "pg-ohio".into(), ..db(Status::Available, None) };
+    let bench = Bench::at("ohio")
+        .see("ohio", What::Db("db".into()), Seen::Db(here))
+        .see("ohio", What::Parameters("pg-ohio".into()), group("ohio", false, None))
+        .see("ohio", What::Retired("db".into()), Seen::Dbs(vec![]))
+        .see("oregon", What::Db("db".into()), Seen::Db(replica));
+    Bench { hold: Some(Span::mins(5)), mode, ..bench }
+}
+
+#[test]
+fn nothing_is_frozen_for_a_promotion_that_a_backup_would_refuse() {
+    let replica = |status| db(status, Some("ohio"));
+    let opens_in = |span| BackupWindow::daily(NOW + span, Span::mins(30));
+    let due = |span| Db { backup_window: Some(opens_in(span)), ..replica(Status::Available) };
+    let next = |bench: Bench| call(&bench.next("freeze-writes", "db", json!({})));
+    let planned = |replica| next(freeze_before(replica, Mode::Planned));
+    let freezes = "AddTagsToResource tag lifeboat:frozen-from -> unset";
+    for (near, span) in [(true, Span::mins(4)), (false, Span::mins(6)), (false, Span::hours(23))] {
+        assert_eq!(planned(due(span)).starts_with("stuck: the backup window of database db at oregon"), near, "{span}");
+    }
+    assert!(planned(due(Span::mins(24 * 60 - 20))).starts_with("stuck"), "it is open");
+    assert_eq!(planned(Db { backup_retention: 0, ..due(Span::ZERO) }), freezes, "it keeps no backups");
+    assert!(planned(replica(Status::BackingUp)).starts_with("wait: database db at oregon is backing up"));
+    assert_eq!(planned(db(Status::BackingUp, None)), freezes, "nothing is promoted there");
+    // An emergency does not even look, nor does a freeze that is held for nothing.
+    assert_eq!(next(freeze_before(due(Span::ZERO), Mode::Emergency)), freezes);
+    assert_eq!(next(Bench { hold: None, ..freeze_before(due(Span::ZERO), Mode::Planned) }), freezes);
+    let unseen = freeze_before(due(Span::ZERO), Mode::Planned);
+    let unseen = unseen.see("oregon", What::Db("db".into()), Seen::Unknown { why: "no answer".into() });
+    assert!(next(unseen).starts_with("wait: database db at oregon unknown"));
+}
+
 fn lag_of(samples: &[(u64, Option<f64>)]) -> Seen {
     let sample = |(ago, seconds): &(u64, Option<f64>)| LagSample { at: NOW - Span::secs(*ago), seconds: *seconds };
     Seen::Lag(Lag { samples: samples.iter().map(sample).collect() })
@@ -137,7 +185,8 @@ fn a_drain_is_proven_only_when_nobody_writes_any_more() {
             What::Position("db".into()),
             Seen::Position(Position { lsn: source, writable, writing }),
         );
-        let bench = bench.see(
+        let follower = Seen::Db(db(Status::Available, Some("ohio")));
+        let bench = bench.see("oregon", What::Db("db".into()), follower).see(
             "oregon",
             What::Position("db".into()),
             Seen::Position(Position { lsn: replica, writable: false, writing: 0 }),
@@ -150,11 +199,61 @@ fn a_drain_is_proven_only_when_nobody_writes_any_more() {
     assert_eq!(at(false, 0, 100, 60), "wait: 40 bytes left to replay");
 }
 
+fn drained_by_metric(source: Seen, replica: Seen, slot_lag: Seen, lag: Seen) -> Next {
+    Bench::at("oregon")
+        .see("ohio", What::Db("db".into()), source)
+        .see("oregon", What::Db("db".into()), replica)
+        .see("ohio", What::SlotLag("db".into()), slot_lag)
+        .see("oregon", What::Lag("db".into()), lag)
+        .next("wait-for-replication", "db", json!({ "drained": true, "proof": "metric" }))
+}
+
+#[test]
+fn the_metric_of_a_drain_is_that_of_the_engine_that_is_there() {
+    let zeros = || lag_of(&[(40, Some(0.0)), (10, Some(0.0))]);
+    let of = |source: Option<&str>| Seen::Db(Db { engine: DbEngine::Mysql, ..db(Status::Available, source) });
+    // The runbook states PostgreSQL.
+    assert_eq!(call(&drained_by_metric(of(None), of(Some("ohio")), lag_of(&[]), zeros())), "done");
+    assert!(call(&drained_by_metric(of(None), of(Some("ohio")), zeros(), lag_of(&[]))).starts_with("wait"));
+    let dark = || Seen::Unknown { why: "dark".into() };
+    assert_eq!(call(&drained_by_metric(dark(), of(Some("ohio")), dark(), zeros())), "done", "as its replica says");
+    assert_eq!(call(&drained_by_metric(dark(), dark(), zeros(), dark())), "done", "as stated");
+}
+
+#[test]
+fn nothing_is_waited_for_from_a_database_that_is_no_replica() {
+    let next = |at: &'static str, direction, with: Value| {
+        let mut bench = Bench::at(at);
+        for site in ["ohio", "oregon"] {
+            bench = bench.see(site, What::Db("db".into()), Seen::Db(db(Status::Available, None)));
+            bench = bench.see(site, What::Lag("db".into()), lag_of(&[]));
+            bench = bench.see(site, What::SlotLag("db".into()), lag_of(&[]));
+            let position = Position { lsn: 1, writable: false, writing: 0 };
+            bench = bench.see(site, What::Position("db".into()), Seen::Position(position));
+        }
+        bench.direction = direction;
+        bench.next("wait-for-replication", "db", with)
+    };
+    for with in [
+        json!({ "drained": true, "proof": "metric" }),
+        json!({ "drained": true, "proof": "lsn" }),
+        json!({ "max_lag": "30s", "for": "10m" }),
+    ] {
+        let Next::Done { outputs, facts } = next("oregon", Direction::Failover, with.clone()) else {
+            panic!("it was promoted already: {with}")
+        };
+        assert!(outputs.is_empty(), "nothing was proven by this step");
+        assert_eq!(facts[0].value, "a writer already: nothing is left to replicate");
+        let stuck = call(&next("ohio", Direction::Reprotect, with));
+        assert_eq!(stuck, "stuck: database db at ohio is no replica: nothing replicates to it");
+    }
+}
+
 #[test]
 fn a_metric_proves_a_drain_by_two_samples_after_the_freeze() {
     let metric = |samples: &[(u64, Option<f64>)]| {
-        let bench = Bench::at("oregon").see("ohio", What::SlotLag("db".into()), lag_of(samples));
-        call(&bench.next("wait-for-replication", "db", json!({ "drained": true, "proof": "metric" })))
+        let replica = Seen::Db(db(Status::Available, Some("ohio")));
+        call(&drained_by_metric(Seen::Db(db(Status::Available, None)), replica, lag_of(samples), lag_of(&[])))
     };
     assert_eq!(metric(&[(40, Some(0.0)), (10, Some(0.0))]), "done");
     assert_eq!(metric(&[(90, Some(0.0)), (10, Some(0.0))]), "wait: 1 of 2 samples after the freeze say zero");
@@ -208,6 +307,28 @@ fn a_group_is_scaled_until_enough_serve_and_not_shrunk_while_it_serves() {
     };
     assert!(shrink(100).starts_with("stuck: users are still sent to ohio"));
     assert_eq!(shrink(0), "UpdateAutoScalingGroup -> min 1 desired 2 max 16");
+}
+
+#[test]
+fn a_scale_in_doubt_is_judged_by_its_bounds_since_a_policy_moves_the_rest() {
+    let size = |min, desired| Size { min, desired, max: 16 };
+    let happened = |before, want: Size, now| {
+        let call = Call::Scaling(asg::Call::Update { name: "web".into(), size: want, shrinks: false });
+        let target = Target::at(&site("oregon"), What::Group("web".into()));
+        Effect { target, call }.happened(&asg_of(before, 2, &[]), &asg_of(now, 2, &[]))
+    };
+    let (resting, serving, pinned) = (size(1, 2), size(4, 8), size(8, 8));
+    for (want, grown) in [(serving, size(4, 9)), (serving, size(4, 6)), (pinned, size(8, 11))] {
+        assert_eq!(happened(resting, want, want), Landed::Yes);
+        assert_eq!(happened(resting, want, grown), Landed::Yes, "a policy went on from there");
+        assert_eq!(happened(resting, want, resting), Landed::No);
+        assert_eq!(happened(resting, want, size(1, 3)), Landed::No, "a policy moved what was there");
+        assert_eq!(happened(resting, want, size(2, 2)), Landed::Superseded);
+    }
+    assert_eq!(happened(size(4, 5), serving, size(4, 6)), Landed::No, "sent again, which harms nobody");
+    // A pin keeps servers from going, not from coming.
+    let grown = Bench::at("oregon").see("oregon", What::Group("web".into()), asg_of(size(8, 11), 11, &[]));
+    assert_eq!(call(&grown.next("scale", "web", json!({ "to": "serving", "pin": true, "enough": "75%" }))), "done");
 }
 
 #[test]

@@ -129,6 +129,7 @@ impl Behave for WaitForReplication {
         let one = |item| {
             answer(|| {
                 let pair = Pair::of(cx, item)?;
+                pair.replicates(cx, w)?;
                 match self.until {
                     Until::Near { max_lag, held } => Ok(pair.near(cx, w, max_lag, held)),
                     Until::Drained(Proof::Lsn) => pair.drained_by_lsn(w),
@@ -160,14 +161,15 @@ impl Behave for WaitForReplication {
 struct Pair<'a> {
     replica: Database<'a>,
     source: Database<'a>,
-    engine: Option<DbEngine>,
+    /// As the runbook states it.
+    stated: Option<DbEngine>,
 }
 
 impl<'a> Pair<'a> {
     fn of(cx: &StepCx<'a>, item: &'a Resource) -> Result<Self, Next> {
         let replica = Database::of(item, cx.at)?;
         let source = Database::of(item, cx.sites.other(&cx.at.name))?;
-        Ok(Self { replica, source, engine: item.engine() })
+        Ok(Self { replica, source, stated: item.engine() })
     }
 
     fn lag(&self) -> Target {
@@ -182,22 +184,37 @@ impl<'a> Pair<'a> {
     fn marker(cx: &StepCx<'_>, database: &Database<'_>) -> Target {
         database.beside(What::Marker(database.identity.identifier.clone(), format!("{}-{}", cx.run, cx.step)))
     }
-    /// What tells of a drain by metric.
-    fn drain_metric(&self) -> Target {
-        if self.engine == Some(DbEngine::Postgres) { self.slot_lag() } else { self.lag() }
+    /// What tells of a drain by metric: that of the engine that is there, else of the one stated.
+    fn drain_metric(&self, w: &World) -> Target {
+        let seen = w.db(&self.source.target).or_else(|| w.db(&self.replica.target)).map(|db| db.engine);
+        if seen.or(self.stated) == Some(DbEngine::Postgres) { self.slot_lag() } else { self.lag() }
+    }
+
+    /// Nothing comes to what is no replica, however long it is waited for. Where a move goes, it was
+    /// promoted already; what was proven then is in that run.
+    fn replicates(&self, cx: &StepCx<'_>, w: &World) -> Result<(), Next> {
+        let Some(db) = w.db(&self.replica.target).filter(|db| !db.is_replica()) else { return Ok(()) };
+        if cx.direction.is_move() && cx.at.name == cx.sites.to.name {
+            return Err(Next::done_with(vec![fact(&db.identifier, "a writer already: nothing is left to replicate")]));
+        }
+        Err(Next::stuck(
+            format!("{} is no replica: nothing replicates to it", self.replica.target),
+            "build the replica first, by `reverse-replication`; then resume with --retry",
+        ))
     }
 
     fn targets(&self, cx: &StepCx<'_>, until: Until) -> Vec<Target> {
-        let positions = [Self::position(&self.source), Self::position(&self.replica)];
-        match until {
-            Until::Near { .. } => vec![self.lag(), self.replica.target.clone()],
-            Until::Drained(Proof::Lsn) => positions.into(),
+        let at_source = Self::position(&self.source);
+        let mut all = match until {
+            Until::Near { .. } => vec![self.lag()],
+            Until::Drained(Proof::Lsn) => vec![at_source, Self::position(&self.replica)],
             Until::Drained(Proof::Marker) => {
-                let [source, _] = positions;
-                vec![source, Self::marker(cx, &self.source), Self::marker(cx, &self.replica)]
+                vec![at_source, Self::marker(cx, &self.source), Self::marker(cx, &self.replica)]
             }
-            Until::Drained(Proof::Metric) => vec![self.drain_metric()],
-        }
+            Until::Drained(Proof::Metric) => vec![self.lag(), self.slot_lag(), self.source.target.clone()],
+        };
+        all.push(self.replica.target.clone());
+        all
     }
 
     fn near(&self, cx: &StepCx<'_>, w: &World, max_lag: Span, held: Span) -> Next {
@@ -274,7 +291,7 @@ impl<'a> Pair<'a> {
     }
 
     fn drained_by_metric(&self, cx: &StepCx<'_>, w: &World) -> Next {
-        let target = self.drain_metric();
+        let target = self.drain_metric(w);
         let zero = |s: &&LagSample| s.seconds.is_some_and(|s| (0.0..0.5).contains(&s));
         let after: Vec<_> = match w.seen(&target) {
             Some(Seen::Lag(lag)) => lag.samples.iter().filter(|s| s.at > cx.past.started).collect(),

@@ -1,4 +1,4 @@
-//! The single-writer invariant: of the two ends of a run at most one takes writes.
+//! The single-writer invariant: of all sites of a resource at most one takes writes.
 //!
 //! The engine's own, not the runbook's: judged before every promote, unfreeze, shift and retire.
 //! Closed is what cannot take writes as far as can be seen: absent, stopped, a replica, frozen, or
@@ -6,6 +6,7 @@
 
 use super::{Action, StepCx, databases::Database};
 use crate::{
+    ids::SiteName,
     model::{KindName, Resource, Site},
     world::{
         Seen, Target, World,
@@ -13,19 +14,37 @@ use crate::{
     },
 };
 
-/// Whether the invariant will still hold after a step.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Writers {
-    /// At most one end takes writes.
-    Holds,
-    /// Both would. Who, in words.
-    Violated(String),
-    /// It cannot be seen. Why.
-    Unknown(String),
+/// What stands against a step: the sites that must be closed for it and are not seen to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Writers {
+    /// Those that take writes: with them there would be two writers.
+    pub open: Vec<Other>,
+    /// Those of which it cannot be seen.
+    pub unseen: Vec<Other>,
 }
 
-/// The databases of which the two ends must not both take writes, for a guarded step; empty for
-/// every other.
+/// A site that stands against a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Other {
+    /// Which.
+    pub site: SiteName,
+    /// What of it, in words.
+    pub why: String,
+}
+
+impl Writers {
+    /// At most one site takes writes, before the step and after it.
+    pub fn holds(&self) -> bool {
+        self.open.is_empty() && self.unseen.is_empty()
+    }
+}
+
+/// All of it in words.
+pub fn words(others: &[Other]) -> String {
+    others.iter().map(|o| o.why.as_str()).collect::<Vec<_>>().join("; ")
+}
+
+/// The databases of which no two sites must take writes, for a guarded step; empty for every other.
 fn guarded<'a>(action: &Action, cx: &StepCx<'a>) -> Vec<&'a Resource> {
     match action {
         Action::PromoteReplica(_) | Action::UnfreezeWrites(_) | Action::Retire(_) => cx.items.clone(),
@@ -40,10 +59,9 @@ pub fn targets(action: &Action, cx: &StepCx<'_>) -> Vec<Target> {
         let db = Database::of(item, site).ok()?;
         Some([Some(db.target.clone()), db.parameters().ok()])
     };
-    let ends = [&cx.sites.from, &cx.sites.to];
     guarded(action, cx)
         .into_iter()
-        .flat_map(|item| ends.map(|site| of(item, site)))
+        .flat_map(|item| cx.all_sites.values().map(move |site| of(item, site)))
         .flatten()
         .flatten()
         .flatten()
@@ -52,31 +70,34 @@ pub fn targets(action: &Action, cx: &StepCx<'_>) -> Vec<Target> {
 
 /// Judges a step that is about to change something.
 pub fn judge(action: &Action, cx: &StepCx<'_>, w: &World) -> Writers {
-    let other = cx.sites.other(&cx.at.name);
-    let mut unknown = None;
+    let mut found = Writers::default();
+    let retires = matches!(action, Action::Retire(_));
     for item in guarded(action, cx) {
-        let (here, there) = (gate(item, cx.at, w), gate(item, other, w));
-        let verdict = match action {
-            // Its group is opened, not it: a replica, an absent or a quarantined one stays closed.
-            Action::UnfreezeWrites(_) if !opens(item, cx.at, w) => Writers::Holds,
-            Action::Retire(_) => match here {
-                Gate::Open => Writers::Violated(format!("{} at {} still takes writes", item.name, cx.at.name)),
-                Gate::Unknown(why) => Writers::Unknown(why),
-                Gate::Closed => Writers::Holds,
-            },
-            _ => match there {
-                Gate::Open => Writers::Violated(format!("{} at {} takes writes", item.name, other.name)),
-                Gate::Unknown(why) => Writers::Unknown(why),
-                Gate::Closed => Writers::Holds,
-            },
-        };
-        match verdict {
-            Writers::Violated(_) => return verdict,
-            Writers::Unknown(_) => unknown = Some(verdict),
-            Writers::Holds => {}
+        // Its group is opened, not it: a replica, an absent or a quarantined one stays closed.
+        if matches!(action, Action::UnfreezeWrites(_)) && !opens(item, cx.at, w) {
+            continue;
+        }
+        let writer = if retires { writer_beside(item, cx, w) } else { Some(cx.at) };
+        for site in cx.all_sites.values().filter(|s| writer.is_none_or(|w| w.name != s.name)) {
+            let other = |why| Other { site: site.name.clone(), why };
+            match gate(item, site, w) {
+                Gate::Open => found.open.push(other(format!("{} at {} takes writes", item.name, site.name))),
+                // A retirement opens nothing: only what is retired has to be seen closed.
+                Gate::Unknown(_) if retires && site.name != cx.at.name => {}
+                Gate::Unknown(why) => found.unseen.push(other(format!("{} at {}: {why}", item.name, site.name))),
+                Gate::Closed => {}
+            }
         }
     }
-    unknown.unwrap_or(Writers::Holds)
+    found
+}
+
+/// The one writer that a retirement leaves: an end of the run rather than a third site.
+fn writer_beside<'a>(item: &Resource, cx: &StepCx<'a>, w: &World) -> Option<&'a Site> {
+    [&cx.sites.to, &cx.sites.from]
+        .into_iter()
+        .chain(cx.all_sites.values())
+        .find(|site| site.name != cx.at.name && gate(item, site, w) == Gate::Open)
 }
 
 /// Whether a database takes writes.

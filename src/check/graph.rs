@@ -111,19 +111,7 @@ impl Graph {
     /// The longest chain of needs that ends with `end`, or anywhere, and its length; steps without
     /// length are not named.
     pub fn longest_path(&self, end: Option<usize>, length: impl Fn(usize) -> Span) -> (Vec<usize>, Span) {
-        let (mut far, mut via) = (vec![Span::ZERO; self.len()], vec![None; self.len()]);
-        for &i in &self.order {
-            // Of equals the first in the file.
-            via[i] = self.edges[i].iter().copied().rev().max_by_key(|n| far[*n]);
-            far[i] = length(i) + via[i].map_or(Span::ZERO, |n| far[n]);
-        }
-        let Some(end) = end.or_else(|| (0..self.len()).rev().max_by_key(|i| far[*i])) else {
-            return (vec![], Span::ZERO);
-        };
-        let mut path: Vec<_> = std::iter::successors(Some(end), |i| via[*i]).collect();
-        path.reverse();
-        path.retain(|i| length(*i) > Span::ZERO);
-        (path, far[end])
+        longest_path(&self.order, &self.edges, end, length)
     }
 
     /// Tarjan's strongly connected components, each after those it needs; steps in file order
@@ -238,6 +226,28 @@ impl Bits {
     fn has(&self, i: usize) -> bool {
         self.0.get(i / 64).is_some_and(|word| word >> (i % 64) & 1 == 1)
     }
+}
+
+/// See [`Graph::longest_path`]: of steps with these needs, in an order that respects them.
+pub fn longest_path(
+    order: &[usize],
+    needs: &[Vec<usize>],
+    end: Option<usize>,
+    length: impl Fn(usize) -> Span,
+) -> (Vec<usize>, Span) {
+    let (mut far, mut via) = (vec![Span::ZERO; needs.len()], vec![None; needs.len()]);
+    for &i in order {
+        // Of equals the first in the file.
+        via[i] = needs[i].iter().copied().rev().max_by_key(|n| far[*n]);
+        far[i] = length(i) + via[i].map_or(Span::ZERO, |n| far[n]);
+    }
+    let Some(end) = end.or_else(|| (0..needs.len()).rev().max_by_key(|i| far[*i])) else {
+        return (vec![], Span::ZERO);
+    };
+    let mut path: Vec<_> = std::iter::successors(Some(end), |i| via[*i]).collect();
+    path.reverse();
+    path.retain(|i| length(*i) > Span::ZERO);
+    (path, far[end])
 }
 
 #[cfg(test)]

@@ -103,6 +103,22 @@ pub(super) struct Common {
     pub(super) allow_endpoint_override: bool,
 }
 
+impl Common {
+    /// The flags of the sandbox as they were typed, faults aside: those have struck.
+    pub(super) fn sandbox_flags(&self) -> String {
+        if !self.sandbox {
+            return String::new();
+        }
+        let speed = match self.speed {
+            Speed::Times(1) => String::new(),
+            Speed::Times(n) => format!(" --speed {n}"),
+            Speed::Max => " --speed max".to_owned(),
+        };
+        let seed = self.seed.map_or_else(String::new, |seed| format!(" --seed {seed}"));
+        format!(" --sandbox{speed}{seed}")
+    }
+}
+
 /// How fast the sandbox's time goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Speed {
@@ -166,7 +182,7 @@ pub(super) struct PlanArgs {
     /// Look at nothing: all of the world is unknown
     #[arg(long)]
     pub(super) offline: bool,
-    /// The standby to move to
+    /// The standby to move to; of a reprotect, the one to make a replica
     #[arg(long, value_name = "SITE")]
     pub(super) to: Option<String>,
     /// Set a parameter; repeatable
@@ -218,7 +234,7 @@ pub(super) struct MoveArgs {
     /// The site being left may be gone
     #[arg(long)]
     pub(super) emergency: bool,
-    /// The standby to move to
+    /// The standby to move to; of a reprotect, the one to make a replica
     #[arg(long, value_name = "SITE")]
     pub(super) to: Option<String>,
     /// Set a parameter; repeatable

@@ -39,21 +39,49 @@ async fn rehearse(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
             .hint(format!("{}     moves home", known.on_file("failback"))));
     }
     let mut worst = code::DONE;
+    let mut passed = None;
     for (args, direction) in [
         (&there, Direction::Failover),
         (&back, Direction::Reprotect),
         (&back, Direction::Failback),
         (&back, Direction::Reprotect),
     ] {
-        let done = first.with(args).go(direction).await?;
-        worst = worst.max(worth(&done));
+        let done = match (first.with(args).go(direction).await, passed) {
+            (Ok(done), _) => done,
+            (Err(failure), Some(leg)) if changed_nothing(&failure) => {
+                let (code, how) = left_after(leg);
+                failure.hint(how).print(common.output);
+                worst = code;
+                break;
+            }
+            (Err(failure), _) => return Err(failure),
+        };
         if !matches!(done.code(), code::DONE | code::MISSED | code::UNPROTECTED) {
+            // How the leg stands is how production stands, whatever the legs before it were worth.
+            worst = done.code();
             break;
         }
+        worst = worst.max(worth(&done));
+        passed = Some(direction);
     }
     let lived = sandbox.lived().map_err(wrong)?.since(&before);
     print(common, |_, out| human(&lived, out), || view::json::of("lived", &lived))?;
     Ok(worst)
+}
+
+/// Whether a leg that did not begin left all as the leg before it did.
+fn changed_nothing(failure: &Failure) -> bool {
+    matches!(failure.code, code::REFUSED | code::ENVIRONMENT | code::BUSY | code::LEFT)
+}
+
+/// How production stands where a drill stops after a leg: as a code and in words.
+fn left_after(leg: Direction) -> (u8, &'static str) {
+    match leg {
+        Direction::Failover | Direction::Failback => {
+            (code::UNPROTECTED, "the drill stops here: the site that serves has no replica until then")
+        }
+        Direction::Reprotect => (code::WAITING, "the drill stops here: the service is away from home until then"),
+    }
 }
 
 /// A debt that the next leg pays is no result of the drill.
@@ -75,5 +103,9 @@ fn human(lived: &Lived, out: &mut dyn std::io::Write) -> std::io::Result<()> {
         writeln!(out, "  rows kept       {} in a snapshot", lived.rows_kept_in_snapshot)?;
     }
     let writers = lived.two_writers.map_or_else(|| "never".to_owned(), |o| format!("for {}, from {}", o.total, o.from));
-    writeln!(out, "  two writers     {writers}")
+    writeln!(out, "  two writers     {writers}")?;
+    for returned in &lived.returned_unfenced {
+        writeln!(out, "  came back       {}", returned.words())?;
+    }
+    Ok(())
 }

@@ -159,3 +159,16 @@ impl From<std::io::Error> for Failure {
         Self::new(code::ENVIRONMENT, error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::OpenError;
+
+    #[test]
+    fn a_later_lifeboats_journal_is_one_code_whoever_meets_it() {
+        let opened = OpenError::Newer { path: "lifeboat.db".into(), found: 2, known: 1 };
+        assert_eq!(Failure::from(StoreError::from(opened)).code, code::MISMATCH);
+        assert_eq!(Failure::from(StoreError::Newer { found: 2, known: 1 }).code, code::MISMATCH);
+    }
+}

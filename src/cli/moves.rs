@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::{Span, Timestamp},
-    engine::{self, RunState, Start},
+    engine::{self, RunState, Signal, Start},
     event::{Control, Obligation, Policy, Who},
     ids::{RunId, Seq, SiteName},
     model::{Direction, Mode},
@@ -52,6 +52,23 @@ impl Done {
             Self::Ran(code, _) => *code,
         }
     }
+}
+
+/// What came of the preparation of a run.
+enum Ready {
+    /// There will be none.
+    Over(Done),
+    /// It can begin.
+    Begin(Box<Prepared>),
+}
+
+/// A run that can begin, unless another than `head` is the newest by then.
+struct Prepared {
+    plan: Plan,
+    situation: Situation,
+    head: Option<RunHead>,
+    /// The run that it takes the place of, and why.
+    superseded: Option<(RunHead, String)>,
 }
 
 /// A command on a runbook, its world and its store open.
@@ -106,18 +123,72 @@ impl<'a> Move<'a> {
         }
     }
 
-    /// One run: look, refuse or plan, begin, stay.
+    /// One run: look, refuse or plan, begin, stay. What interrupts it before it begins ends it there.
     pub(super) async fn go(&self, direction: Direction) -> Result<Done, Failure> {
+        let mut ready = std::pin::pin!(self.prepare(direction));
+        let mut hung_up = false;
+        let ready = loop {
+            tokio::select! {
+                biased;
+                signal = self.world.signals.next() => match signal {
+                    Signal::Hangup => hung_up = true,
+                    Signal::Interrupt | Signal::Terminate => return Err(self.interrupted(direction)),
+                },
+                ready = &mut ready => break ready?,
+            }
+        };
+        let prepared = match ready {
+            Ready::Over(done) => return Ok(done),
+            Ready::Begin(prepared) => *prepared,
+        };
+        if hung_up {
+            // The run goes on to its next gate, as it would have done had it begun before.
+            self.world.signals.raise(Signal::Hangup);
+        }
+        Box::pin(self.begin(prepared)).await
+    }
+
+    /// Begins what was prepared. The run that it supersedes ends only now that this one surely
+    /// begins: what it holds is never without a holder.
+    async fn begin(&self, Prepared { plan, situation, head, superseded }: Prepared) -> Result<Done, Failure> {
+        if let Some((head, why)) = &superseded {
+            self.supersede(head, why).await?;
+        }
+        let (last, mode) = (self.state(head.as_ref()).await?, plan.mode);
+        let start = Start {
+            plan,
+            realm: realm(self.common),
+            policy: self.policy.clone(),
+            since: self.since,
+            supersedes: superseded.map(|(head, _)| head.id),
+            owed: last.iter().flat_map(|s| s.owed.iter().cloned()).collect(),
+            held: last.iter().flat_map(|s| held::inherited(s, &situation)).collect(),
+            release: None,
+        };
+        let (key, newest) = (self.loaded.key(), last.map(|l| l.run));
+        let code = begin(self.common, &self.args.consent, &self.world, (&self.store, &key, newest), start).await?;
+        Ok(Done::Ran(code, mode))
+    }
+
+    /// Nothing of it has begun.
+    fn interrupted(&self, direction: Direction) -> Failure {
+        let known = commands(self.common, &self.loaded.typed);
+        Failure::new(code::LEFT, format!("interrupted before the {direction} began: it changed nothing"))
+            .hint(format!("{}     begins it", known.on_file(&self.said(direction))))
+    }
+
+    /// Sees what a run would do; changes nothing.
+    async fn prepare(&self, direction: Direction) -> Result<Ready, Failure> {
         let head = self.last().await?;
-        let ends = self.free(direction, head.as_ref()).await?;
+        let superseded = self.free(direction, head.as_ref()).await?;
         let last = self.state(head.as_ref()).await?;
         let situation = self.situation().await;
-        let (from, to) = self.ends(direction, &situation, last.as_ref())?;
+        let (from, to) = ends(&self.loaded, direction, self.args.to.as_deref(), Some(&situation), last.as_ref())?;
         let mode = self.mode(direction, &situation, (&from, &to), last.as_ref())?;
         let owed: Vec<_> = last.iter().flat_map(|s| s.owed.iter().cloned()).collect();
         if situation.nothing_to_do(direction, &from, &to) && !owes(&owed, direction) {
             self.nothing(direction, &from, &to)?;
-            return Ok(Done::Nothing);
+            return Ok(Ready::Over(Done::Nothing));
         }
         let refusal = situation.refusal(direction, mode, &from, &to);
         if let Some(refusal) = refusal.clone().filter(|_| !self.args.dry_run) {
@@ -131,28 +202,11 @@ impl<'a> Move<'a> {
                 refuses: true,
             }));
             print(self.common, |page, out| view::plan::human(&plan, page, out), || view::plan::json(&plan))?;
-            return Ok(Done::Planned);
+            return Ok(Ready::Over(Done::Planned));
         }
         self.consented(&plan)?;
-        // The other run ends only now that this one surely begins: what it holds is never without a holder.
-        if let Some((head, why)) = ends {
-            self.supersede(head, why).await?;
-        }
-        let last = self.state(head.as_ref()).await?;
-        let start = Start {
-            plan,
-            realm: realm(self.common),
-            policy: self.policy.clone(),
-            since: self.since,
-            supersedes: ends.map(|(head, _)| head.id.clone()),
-            owed: last.iter().flat_map(|s| s.owed.iter().cloned()).collect(),
-            held: last.iter().flat_map(|s| held::inherited(s, &situation)).collect(),
-            release: None,
-        };
-        let key = self.loaded.key();
-        let newest = last.map(|l| l.run);
-        let code = begin(self.common, &self.args.consent, &self.world, (&self.store, &key, newest), start).await?;
-        Ok(Done::Ran(code, mode))
+        let superseded = superseded.map(|(head, why)| (head.clone(), why.to_owned()));
+        Ok(Ready::Begin(Box::new(Prepared { plan, situation, head, superseded })))
     }
 
     /// The last run of this runbook.
@@ -242,30 +296,6 @@ impl<'a> Move<'a> {
         let runbook = self.loaded.runbook();
         let seen = gather::look(&*self.world.look, &*self.world.clock, &Situation::targets(runbook)).await;
         Situation::of(runbook, &seen, self.world.clock.now())
-    }
-
-    /// The two ends of a run.
-    fn ends(
-        &self,
-        direction: Direction,
-        situation: &Situation,
-        last: Option<&RunState>,
-    ) -> Result<(SiteName, SiteName), Failure> {
-        let runbook = self.loaded.runbook();
-        let standby = self.loaded.standby(self.args.to.as_deref())?;
-        let home = runbook.primary.clone();
-        let active = situation.active_site().cloned();
-        Ok(match direction {
-            Direction::Failover => (home, standby),
-            Direction::Failback => (situation.served_site().filter(|a| **a != home).cloned().unwrap_or(standby), home),
-            Direction::Reprotect => {
-                let moved = last.filter(|l| l.plan.direction.is_move()).map(|l| l.plan.ends.to.name.clone());
-                let to = active.or(moved).unwrap_or_else(|| home.clone());
-                let left = last.filter(|l| l.plan.ends.to.name == to).map(|l| l.plan.ends.from.name.clone());
-                let from = left.unwrap_or_else(|| if to == home { standby } else { home });
-                (from, to)
-            }
-        })
     }
 
     /// Planned or emergency: as said; for a reprotect that of the move before; else asked.
@@ -363,6 +393,21 @@ impl<'a> Move<'a> {
             || serde_json::json!({ "type": "nothing_to_do", "schema": view::SCHEMA, "why": why, "active": to }),
         )
     }
+}
+
+/// The two ends of a run, by what is seen and by what the last run left.
+pub(super) fn ends(
+    loaded: &Loaded,
+    direction: Direction,
+    to: Option<&str>,
+    situation: Option<&Situation>,
+    last: Option<&RunState>,
+) -> Result<(SiteName, SiteName), Failure> {
+    let named = to.map(|_| loaded.standby(to)).transpose()?;
+    let owed: Vec<_> = last.iter().flat_map(|l| l.owed.iter().map(|o| o.site.clone())).collect();
+    let last = last.map(|l| &l.plan.ends);
+    let given = plan::Given { named: named.as_ref(), situation, last, owed: &owed };
+    Ok(plan::ends(loaded.runbook(), direction, given))
 }
 
 /// A debt that the run would pay although the world looks as it should.

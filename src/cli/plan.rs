@@ -4,12 +4,13 @@ use super::{
     args::{Common, DirectionArg, PlanArgs},
     exit::{Failure, code},
     gather,
-    moves::{params, predicted, since, wrong},
-    wiring::{Loaded, Purpose, World, block_on, load, print, world},
+    moves::{ends, params, predicted, replay, since, wrong},
+    wiring::{Loaded, Purpose, World, block_on, load, print, store, world},
 };
 use crate::{
     clock::Timestamp,
-    ids::{RunId, SiteName},
+    engine::RunState,
+    ids::RunId,
     model::{Direction, Mode},
     plan::{self, Plan, Request, Situation},
     view,
@@ -25,9 +26,10 @@ pub(super) fn run(common: &Common, args: &PlanArgs) -> Result<u8, Failure> {
             (false, true) => vec![Mode::Emergency],
             _ => vec![Mode::Planned, Mode::Emergency],
         };
+        let last = if args.offline { None } else { last(common, &loaded).await? };
         let mut changes = false;
         for mode in modes {
-            let plan = one(&loaded, args, mode, world.as_ref()).await?;
+            let plan = one(&loaded, args, mode, (world.as_ref(), last.as_ref())).await?;
             changes |= !plan.is_noop();
             print(common, |page, out| view::plan::human(&plan, page, out), || view::plan::json(&plan))?;
         }
@@ -35,7 +37,12 @@ pub(super) fn run(common: &Common, args: &PlanArgs) -> Result<u8, Failure> {
     })
 }
 
-async fn one(loaded: &Loaded, args: &PlanArgs, mode: Mode, world: Option<&World>) -> Result<Plan, Failure> {
+async fn one(
+    loaded: &Loaded,
+    args: &PlanArgs,
+    mode: Mode,
+    (world, last): (Option<&World>, Option<&RunState>),
+) -> Result<Plan, Failure> {
     let runbook = loaded.runbook();
     let now = world.map_or_else(Timestamp::wall, |w| w.clock.now());
     let direction = match args.direction {
@@ -50,7 +57,7 @@ async fn one(loaded: &Loaded, args: &PlanArgs, mode: Mode, world: Option<&World>
         }
         None => None,
     };
-    let (from, to) = ends(loaded, args, direction, situation.as_ref())?;
+    let (from, to) = ends(loaded, direction, args.to.as_deref(), situation.as_ref(), last)?;
     let request = Request {
         run: RunId::new("thisrun"),
         direction,
@@ -78,23 +85,11 @@ async fn one(loaded: &Loaded, args: &PlanArgs, mode: Mode, world: Option<&World>
     Ok(plan)
 }
 
-fn ends(
-    loaded: &Loaded,
-    args: &PlanArgs,
-    direction: Direction,
-    situation: Option<&Situation>,
-) -> Result<(SiteName, SiteName), Failure> {
-    let runbook = loaded.runbook();
-    let standby = loaded.standby(args.to.as_deref())?;
-    let home = runbook.primary.clone();
-    let active = situation.and_then(|s| s.active_site().cloned());
-    Ok(match direction {
-        Direction::Failover => (home, standby),
-        Direction::Failback => {
-            let away = situation.and_then(Situation::served_site).filter(|a| **a != home);
-            (away.cloned().unwrap_or(standby), home)
-        }
-        Direction::Reprotect if active.as_ref() == Some(&home) => (standby, home),
-        Direction::Reprotect => (home, active.unwrap_or(standby)),
-    })
+/// The last run: what it left and owes tells the ends of the next.
+async fn last(common: &Common, loaded: &Loaded) -> Result<Option<RunState>, Failure> {
+    let store = store(common, false)?;
+    match store.runs(Some(&loaded.key())).await?.into_iter().next() {
+        Some(head) => Ok(Some(replay(&store, &head.id).await?)),
+        None => Ok(None),
+    }
 }

@@ -3,12 +3,11 @@
 use super::{
     args::{Common, Consent, Output},
     exit::{Failure, code, of_ended},
-    signals,
     wiring::{World, commands, print, who},
 };
 use crate::{
     clock::Span,
-    engine::{self, Deps, Doors, Ended, RunState, Start, Watch},
+    engine::{self, Deps, Doors, Ended, RunState, Signal, Start, Watch},
     event::{AcceptLoss, Event, EventKind, Notice, Policy, Request, Way},
     ids::{LeaseKey, RunId, Seq, StepId},
     plan::{Plan, PlanStep},
@@ -141,7 +140,9 @@ fn open(
     };
     let out: Box<dyn std::io::Write + Send> =
         if face == Face::Json { Box::new(std::io::stdout()) } else { Box::new(std::io::stderr()) };
-    let (screen, asked) = Screen::start(Setup { face, out, commands: Some(commands(common, file)) });
+    let signals = world.signals.clone();
+    let interrupted = Box::new(move || signals.raise(Signal::Interrupt));
+    let (screen, asked) = Screen::start(Setup { face, out, commands: Some(commands(common, file)), interrupted });
     let watcher = screen.watcher();
     watcher.recall(past);
     let mut watchers: Vec<Watch> = vec![Box::new(move |notice| watcher.tell(notice.clone()))];
@@ -157,7 +158,7 @@ fn open(
         interactive: screen.asks(),
         tempo: world.tempo,
     };
-    Ok((deps, Doors { requests: hear(asked), signals: signals::listen()? }, screen))
+    Ok((deps, Doors { requests: hear(asked), signals: world.signals.clone() }, screen))
 }
 
 /// What the person at the screen asks for, as the engine takes it.

@@ -3,13 +3,14 @@
 use super::{
     args::{Common, Output, Speed},
     exit::Failure,
+    signals,
 };
 use crate::{
     check::{self, Checked},
     clock::{BootClock, Clock, KernelBootClock, Span, TokioClock},
     diagnostic::{Diagnostic, SourceMap, any_error},
     driver::{Act, Look},
-    engine::{RunState, Tempo},
+    engine::{RunState, Signals, Tempo},
     event::{Realm, Who},
     ids::{LeaseKey, SiteName},
     runbook::Runbook,
@@ -129,10 +130,7 @@ fn gone(error: &std::io::Error) -> bool {
 
 /// How commands are typed here.
 pub(super) fn commands(common: &Common, file: &str) -> Commands {
-    let mut flags = String::new();
-    if common.sandbox {
-        flags += " --sandbox";
-    }
+    let mut flags = common.sandbox_flags();
     if let Some(store) = &common.store {
         flags += &format!(" --store {}", store.display());
     }
@@ -220,6 +218,8 @@ pub(super) struct World {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) boot: Arc<dyn BootClock>,
     pub(super) tempo: Tempo,
+    /// What interrupts the work on it.
+    pub(super) signals: Signals,
     /// The simulated one, where it is that.
     pub(super) sandbox: Option<Arc<Sandbox>>,
 }
@@ -279,6 +279,7 @@ pub(super) fn world(common: &Common, purpose: Purpose<'_>) -> Result<World, Fail
         clock,
         boot: Arc::new(KernelBootClock),
         tempo,
+        signals: if matches!(purpose, Purpose::Look(_)) { Signals::default() } else { signals::listen()? },
         sandbox: Some(sandbox),
     })
 }

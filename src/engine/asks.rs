@@ -13,6 +13,7 @@ use crate::{
     plan::{self, PlanStep},
     runbook::{OnTimeout, Unattended},
 };
+use std::collections::BTreeSet;
 
 /// A question of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -158,6 +159,39 @@ pub(super) fn asked(
         facts,
         until: None,
         loss: None,
+    }
+}
+
+/// A step raises a question, unless it is open already.
+pub(super) fn raise(
+    cx: &Cx<'_>,
+    step: &PlanStep,
+    question: Question,
+    facts: Vec<Fact>,
+    loss: Option<Span>,
+    turn: &mut Turn,
+) {
+    let open = cx.state.open_asks().any(|(_, a)| a.step.as_ref() == Some(&step.id) && a.question == question);
+    if open {
+        return;
+    }
+    let message = match question {
+        Question::DataLoss => match loss {
+            Some(loss) => format!("Up to {loss} of writes would be lost. Go on?"),
+            None => "It is not known how many writes would be lost. Go on?".to_owned(),
+        },
+        Question::AliveUnfenced => {
+            let sites: BTreeSet<_> = facts.iter().map(|f| f.what.as_str()).collect();
+            let sites = sites.into_iter().collect::<Vec<_>>().join(" and ");
+            format!("{sites} answers and still takes writes: two sites would take writes. Go on?")
+        }
+        Question::InDoubt => format!("Step {} may or may not have happened, and nothing tells. Did it?", step.id),
+        Question::Consent | Question::Confirm => format!("Start {}?", step.id),
+    };
+    if let EventKind::ConfirmationAsked { ask, step, question, message, facts, until, .. } =
+        asked(cx.state, Some(step), question, message, facts)
+    {
+        turn.push(EventKind::ConfirmationAsked { ask, step, question, message, facts, until, loss });
     }
 }
 

@@ -268,7 +268,7 @@ impl Dispatcher {
         let wake = self.wake.map_or(tick, |w| w.min(tick)).max(now + Span::ms(10));
         tokio::select! {
             biased;
-            Some(signal) = self.doors.signals.recv() => Input::Signal(signal),
+            signal = self.doors.signals.next() => Input::Signal(signal),
             Some(input) = self.inputs.1.recv() => input,
             Some(request) = self.doors.requests.recv() => Input::Request(request),
             () = self.deps.clock.sleep_until(wake) => Input::Due,
@@ -292,7 +292,7 @@ impl Dispatcher {
                     self.commit(events).await?;
                 }
             }
-            Input::Request(Request::Leave) => self.live.interactive = false,
+            Input::Request(Request::Leave) => self.leave(),
             Input::Request(Request::Control(control)) => self.control(control).await?,
             Input::Signal(signal) => return self.signal(signal).await,
             Input::Due => {}
@@ -341,29 +341,48 @@ impl Dispatcher {
     async fn signal(&mut self, signal: Signal) -> Result<bool, EngineError> {
         if signal == Signal::Hangup {
             self.live.interactive = false;
+            self.tell(|| Notice::Leaving);
             self.say(format!("the terminal is gone: the run goes on to its next gate{}", self.held()));
             return Ok(false);
         }
         // A run that went on after the last one begins to count anew.
         self.interrupts = if self.state.paused.is_none() && !self.live.stop_calls { 1 } else { self.interrupts + 1 };
         // Whoever ends the process is not there to be asked.
-        self.live.interactive &= signal == Signal::Interrupt;
+        if signal == Signal::Terminate {
+            self.live.interactive = false;
+            self.tell(|| Notice::Leaving);
+        }
         match self.interrupts {
             1 if self.state.paused.is_none() => {
                 self.say("pausing at the next safe point; interrupt again to stop new calls now".into());
                 self.commit(vec![EventKind::RunPaused { why: PauseReason::Signal }]).await?;
-                if !self.live.interactive && self.guards_a_hold() {
-                    self.say(format!("this process stays until that is undone{}", self.held()));
+                if !self.live.interactive {
+                    self.say_why_it_stays();
                 }
             }
             1 | 2 => {
                 self.live.stop_calls = true;
+                self.tell(|| Notice::Leaving);
                 let held = self.held();
                 self.say(format!("no new calls; settling those in flight; interrupt again to leave at once{held}"));
             }
             _ => return Ok(true),
         }
         Ok(false)
+    }
+
+    /// Nobody is there to be asked any more.
+    fn leave(&mut self) {
+        self.live.interactive = false;
+        self.tell(|| Notice::Leaving);
+        self.say_why_it_stays();
+    }
+
+    /// A paused run whose process does not end yet, for the sake of what it holds closed.
+    fn say_why_it_stays(&self) {
+        if self.state.paused.is_some() && self.guards_a_hold() {
+            self.say(format!("this process stays until that is undone{}", self.held()));
+        }
     }
 
     fn say(&self, text: String) {

@@ -8,7 +8,10 @@ use crate::{
     store::{Journal, StoreError},
 };
 use std::sync::Arc;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{
+    Mutex,
+    mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+};
 
 /// What an engine works with.
 pub struct Deps {
@@ -43,8 +46,39 @@ pub struct Tempo(pub Span);
 pub struct Doors {
     /// From the run's own terminal.
     pub requests: UnboundedReceiver<Request>,
-    /// From the operating system.
-    pub signals: UnboundedReceiver<Signal>,
+    /// From the operating system, and Ctrl-C from the run's own terminal.
+    pub signals: Signals,
+}
+
+/// The signals of a process that nobody has taken yet: one queue for all its runs. What comes while
+/// no run is there to take it waits for the next one, or for who decides whether there is one.
+#[derive(Clone)]
+pub struct Signals {
+    to: UnboundedSender<Signal>,
+    from: Arc<Mutex<UnboundedReceiver<Signal>>>,
+}
+
+impl Default for Signals {
+    fn default() -> Self {
+        let (to, from) = unbounded_channel();
+        Self { to, from: Arc::new(Mutex::new(from)) }
+    }
+}
+
+impl Signals {
+    /// Puts one behind those that wait.
+    pub fn raise(&self, signal: Signal) {
+        // The other end is in here too: it is never closed.
+        let _ = self.to.send(signal);
+    }
+
+    /// Takes the next one. Nothing is lost where this is dropped while it waits.
+    pub async fn next(&self) -> Signal {
+        match self.from.lock().await.recv().await {
+            Some(signal) => signal,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// What the operating system tells.

@@ -9,7 +9,8 @@ use super::{
 use crate::{
     event::{EventKind, How, Obligation, ObligationKind, RunOutcome},
     model::{Direction, Impact, Mode},
-    plan::PlanStep,
+    plan::{Ends, PlanStep},
+    world::{Landed, Target, What},
 };
 
 /// Rule D14.
@@ -31,13 +32,31 @@ pub(super) fn finish(cx: &Cx<'_>, aborted: bool, turn: &mut Turn) {
         }
         if state.plan.direction == Direction::Reprotect {
             let paid = Obligation { kind: ObligationKind::Reprotect, site: state.plan.ends.from.name.clone() };
-            if owed.remove(&paid) {
+            if reprotected(cx) && owed.remove(&paid) {
                 turn.push(EventKind::ObligationPaid { owed: paid });
             }
         }
     }
     let outcome = if aborted { taken_back(state) } else { completed(state, owed.iter(), missed) };
     turn.push(EventKind::RunFinished { outcome });
+}
+
+/// The site that was left is a replica again: this run built it, or it is seen. What people skip or
+/// say makes none. A list that builds nothing has done its author's way what there was to do.
+fn reprotected(cx: &Cx<'_>) -> bool {
+    let plan = &cx.state.plan;
+    let builds = || plan.steps.iter().filter(|s| s.draft.action.as_deref() == Some("reverse-replication"));
+    if builds().all(|s| cx.state.steps[&s.id].state == StepState::Done(How::Succeeded)) {
+        return true;
+    }
+    let Ends { from, to } = &plan.ends;
+    let mut both = plan.resources.values().filter_map(|item| Some((item.db(&from.name)?, item.db(&to.name)?)));
+    both.all(|(here, there)| {
+        let db = cx.world.db(&Target::at(from, What::Db(here.identifier.clone())));
+        db.and_then(|db| db.source.as_ref()).is_some_and(|source| {
+            source.identifier == there.identifier && source.site.as_ref().is_none_or(|site| *site == to.name)
+        })
+    })
 }
 
 fn in_doubt(state: &RunState) -> bool {
@@ -97,8 +116,5 @@ fn taken_back(state: &RunState) -> RunOutcome {
 
 /// Effects that were sent and took hold, forward and undo together.
 pub(super) fn landed(effect: &EffectRun) -> bool {
-    matches!(
-        effect.status,
-        EffectStatus::Applied(_) | EffectStatus::Settled(crate::world::Landed::Yes | crate::world::Landed::InProgress)
-    )
+    matches!(effect.status, EffectStatus::Applied(_) | EffectStatus::Settled(Landed::Yes | Landed::InProgress))
 }

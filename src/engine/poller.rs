@@ -2,7 +2,9 @@
 //!
 //! One look serves all who wait on a site's Region: targets are grouped and asked together. What
 //! was never seen is looked at once; what moves is looked at in proportion to how long it has moved
-//! already (3 %, at least half a second, at most ten), which costs 1.4 % of the wait on average.
+//! already (3 %, at least half a second, at most ten), which costs 1.4 % of the wait on average. What
+//! does not answer does not move: how long its silence has lasted says nothing of its end, and a site that
+//! returns writable must be met at once, so it is looked at every five seconds at least.
 
 use super::wanted::Interest;
 use crate::{
@@ -17,11 +19,12 @@ use std::{
 };
 
 /// When a target is due again.
-pub(super) fn due(interest: &Interest, last: Option<Timestamp>, now: Timestamp) -> Timestamp {
+pub(super) fn due(interest: &Interest, last: Option<&Sight>, now: Timestamp) -> Timestamp {
     let Some(last) = last else { return now.max(interest.not_before) };
     let waited = now.since(interest.since);
-    let pause = Span((waited.0 * 3 / 100).clamp(500, 10_000));
-    (last + pause).max(interest.not_before)
+    let most = if matches!(last.seen, Seen::Unknown { .. }) { 5_000 } else { 10_000 };
+    let pause = Span((waited.0 * 3 / 100).clamp(500, most));
+    (last.at + pause).max(interest.not_before)
 }
 
 /// Who looks, at what, and what is on its way.
@@ -62,7 +65,7 @@ impl Poller {
         let flying: BTreeSet<_> = self.flying.values().flatten().cloned().collect();
         let (mut groups, mut next): (BTreeMap<_, Vec<Target>>, Option<Timestamp>) = (BTreeMap::new(), None);
         for (target, interest) in wanted.iter().filter(|(t, _)| !flying.contains(*t)) {
-            let at = due(interest, world.sight(target).map(|s| s.at), now);
+            let at = due(interest, world.sight(target), now);
             if at <= now {
                 groups.entry((target.site.clone(), target.region.clone())).or_default().push(target.clone());
             } else {
@@ -119,14 +122,30 @@ pub(super) async fn glance(glance: &Glance, clock: &dyn crate::clock::Clock) -> 
 mod tests {
     use super::*;
 
+    fn pause(seen: &Seen, after: Span) -> Span {
+        let start = Timestamp(0);
+        let interest = Interest { since: start, not_before: start };
+        let at = start + after;
+        let target = Target::global(crate::world::What::Site);
+        due(&interest, Some(&Sight { target, at, seen: seen.clone() }), at).since(at)
+    }
+
     #[test]
     fn looks_grow_sparser_with_the_wait() {
-        let start = Timestamp(0);
-        let interest = Interest { since: start, not_before: start, expected: None };
-        let pause = |after: Span| due(&interest, Some(start + after), start + after).since(start + after);
+        let pause = |after| pause(&Seen::Absent, after);
         assert_eq!(pause(Span::secs(1)), Span::ms(500));
         assert_eq!(pause(Span::mins(2)), Span::ms(3600));
         assert_eq!(pause(Span::hours(3)), Span::secs(10));
-        assert_eq!(due(&interest, None, start), start);
+        let interest = Interest { since: Timestamp(0), not_before: Timestamp(7) };
+        assert_eq!(due(&interest, None, Timestamp(3)), Timestamp(7));
+    }
+
+    #[test]
+    fn what_is_silent_is_looked_at_every_few_seconds_however_long_it_lasts() {
+        let silence = Seen::Unknown { why: "no answer".into() };
+        assert_eq!(pause(&silence, Span::secs(1)), Span::ms(500));
+        for hours in [1, 3, 24] {
+            assert_eq!(pause(&silence, Span::hours(hours)), Span::secs(5));
+        }
     }
 }

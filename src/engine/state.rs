@@ -192,10 +192,9 @@ impl RunState {
         use EventKind as E;
         match kind {
             E::RunStarted { .. } => return Err("a run starts once".into()),
-            E::PlanSealed { .. } | E::HoldOverdue { .. } | E::ModeChanged { .. } => {
-                if let E::HoldOverdue { step } = kind
-                    && let Some(held) = self.holds.get_mut(&step)
-                {
+            E::PlanSealed { .. } => {}
+            E::HoldOverdue { step } => {
+                if let Some(held) = self.holds.get_mut(&step) {
                     held.overdue = true;
                 }
             }
@@ -394,6 +393,17 @@ impl RunState {
         let sent = effects.filter(|e| e.effect.impact() == Impact::Irreversible).any(EffectRun::may_have_happened);
         let is_done = |id: &StepId| matches!(self.steps[id].state, StepState::Done(How::Succeeded | How::MarkedDone));
         sent || self.plan.irreversible().any(|step| is_done(&step.id))
+    }
+
+    /// Since when all promotions are done; of a runbook without one, what else is irreversible. None:
+    /// they are not, whatever was sent.
+    pub(super) fn promoted(&self) -> Option<Timestamp> {
+        let promotes = |s: &&PlanStep| s.draft.action.as_deref() == Some("promote-replica");
+        let named = self.plan.irreversible().any(|s| promotes(&s));
+        let steps = self.plan.irreversible().filter(|s| !named || promotes(s)).map(|s| &self.steps[&s.id]);
+        let all = steps.collect::<Vec<_>>();
+        let done = |run: &&&StepRun| matches!(run.state, StepState::Done(How::Succeeded | How::MarkedDone));
+        all.iter().all(|run| run.is_done()).then(|| all.iter().filter(done).filter_map(|run| run.ended).max())?
     }
 
     /// Whether anything was changed, or may have been.

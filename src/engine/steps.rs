@@ -3,6 +3,7 @@
 use super::{
     asks::{self, Ask},
     decide::{Cx, Turn},
+    guard::guard,
     holds,
     state::Phase,
     step_run::{EffectRun, EffectStatus, StepRun, StepState},
@@ -11,9 +12,9 @@ use crate::{
     action::{Inputs, Next, Question, StepCx, writers},
     clock::{Span, Timestamp},
     driver::SendError,
-    event::{EventKind, How, Obligation, ObligationKind, PauseReason, SkipReason, Way},
+    event::{EventKind, How, PauseReason, SkipReason, Way},
     ids::EffectNo,
-    model::{Impact, Mode, Outputs, expr, fact},
+    model::{Impact, Outputs, expr, fact},
     plan::{self, PlanStep, Section},
     runbook::{FailurePolicy, Milestone, Retry},
     world::{Call, Class, Effect, Landed, Receipt, Seen, Sight, Target},
@@ -140,6 +141,7 @@ pub(super) fn context<'a>(cx: &Cx<'a>, step: &'a PlanStep, run: &'a StepRun, inp
         run: &cx.state.run,
         step: &step.id,
         sites: &plan.ends,
+        all_sites: &plan.sites,
         at: plan.site(&step.at).expect("a step's site is one of the plan's"),
         items: step.resources.iter().filter_map(|name| plan.resources.get(name)).collect(),
         resources: &plan.resources,
@@ -149,6 +151,7 @@ pub(super) fn context<'a>(cx: &Cx<'a>, step: &'a PlanStep, run: &'a StepRun, inp
         past: run.past_now(),
         now: cx.now,
         limit: step.timeout,
+        hold: step.hold.map(|hold| hold.max),
         incident: cx.state.incident(),
     }
 }
@@ -161,6 +164,10 @@ pub(super) fn targets(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inpu
     all.sort();
     all.dedup();
     all
+}
+
+fn targets_of(cx: &Cx<'_>, step: &PlanStep, run: &StepRun) -> Vec<Target> {
+    run.inputs.as_ref().map(|inputs| targets(cx, step, run, inputs)).unwrap_or_default()
 }
 
 pub(super) fn running(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Turn) {
@@ -180,8 +187,9 @@ pub(super) fn running(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Tu
     let Some(inputs) = &run.inputs else { return };
     let step_cx = context(cx, step, run, inputs);
     let seen = targets(cx, step, run, inputs).iter().all(|t| cx.world.sight(t).is_some());
+    let late = out_of_time(cx, step, run);
     if !seen {
-        if out_of_time(cx, step, run) {
+        if late {
             fail(cx, step, format!("not seen within {}", step.timeout), None, turn);
         } else {
             turn.wake(run.deadline);
@@ -191,18 +199,14 @@ pub(super) fn running(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Tu
     match inputs.next(&step_cx, cx.world) {
         Next::Done { outputs, facts } => done(cx, step, run, outputs, facts, turn),
         Next::Stuck { why, hint } => fail(cx, step, why, Some(hint), turn),
-        Next::Ask { question, facts, loss } => ask(cx, step, question, facts, loss, turn),
-        _ if out_of_time(cx, step, run) => {
-            let waits = match inputs.next(&step_cx, cx.world) {
-                Next::Wait { why, .. } => format!(": waited for {why}"),
-                _ => String::new(),
-            };
-            fail(cx, step, format!("not done within {}{waits}", step.timeout), None, turn);
+        Next::Ask { question, facts, loss } => asks::raise(cx, step, question, facts, loss, turn),
+        Next::Wait { why, .. } if late => {
+            fail(cx, step, format!("not done within {}: waited for {why}", step.timeout), None, turn);
         }
+        Next::Send { .. } if late => fail(cx, step, format!("not done within {}", step.timeout), None, turn),
         Next::Send { effect, .. } => {
-            let verdict =
-                inputs.action.as_ref().map_or(writers::Writers::Holds, |a| writers::judge(a, &step_cx, cx.world));
-            if guard(cx, step, verdict, turn) {
+            let found = inputs.action.as_ref().map(|a| writers::judge(a, &step_cx, cx.world)).unwrap_or_default();
+            if guard(cx, step, found, turn) {
                 intend(cx, step, run, *effect, turn);
             }
         }
@@ -263,8 +267,9 @@ fn again(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, why: String, retry: Retry,
     let pause = Span((retry.delay.0 << (run.attempt.0 - 1).min(16)).min(retry.max_delay.0));
     let next = cx.now + pause;
     if run.attempt.0 >= retry.attempts || next >= run.deadline {
-        let of = if retry.attempts == u32::MAX { String::new() } else { format!(" of {}", retry.attempts) };
-        return fail(cx, step, format!("{why} (attempt {}{of})", run.attempt), None, turn);
+        let no_time = format!("no time for another within {}", step.timeout);
+        let ends = if run.attempt.0 < retry.attempts { no_time } else { format!("the last of {}", retry.attempts) };
+        return fail(cx, step, format!("{why} (attempt {}, {ends})", run.attempt), None, turn);
     }
     turn.push(EventKind::AttemptFailed { step: step.id.clone(), why, retry_at: Some(next) });
 }
@@ -302,97 +307,6 @@ fn intend(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, effect: Effect, turn: &mu
     });
 }
 
-/// Rule D9. Whether the step may send.
-fn guard(cx: &Cx<'_>, step: &PlanStep, verdict: writers::Writers, turn: &mut Turn) -> bool {
-    let from = &cx.state.plan.ends.from.name;
-    let emergency = cx.state.plan.mode == Mode::Emergency && cx.state.plan.direction.is_move();
-    let owed = Obligation { kind: ObligationKind::Fence, site: from.clone() };
-    let mut owe = |why: String| {
-        if !cx.state.owed.contains(&owed) {
-            turn.push(EventKind::ObligationOpened { owed: owed.clone(), why });
-        }
-    };
-    match verdict {
-        writers::Writers::Holds => true,
-        // Taking back before the point of no return opens what was the only writer: the other site was
-        // seen to follow, and nothing made it a writer since. It may be dark now, which is why we undo.
-        writers::Writers::Unknown(_) if matches!(cx.state.phase, Phase::Undoing { .. }) && !cx.state.past_return() => {
-            true
-        }
-        // Answered once for the run, by the consent to the promotion.
-        writers::Writers::Unknown(why) if emergency => {
-            owe(format!("it could not be seen whether {from} takes writes: {why}"));
-            true
-        }
-        writers::Writers::Unknown(why) => {
-            turn.push(EventKind::StepFailed {
-                step: step.id.clone(),
-                why: format!("it cannot be seen whether two sites would take writes: {why}"),
-                hint: Some("a planned run needs to see both sites; if one is lost, cancel and use --emergency".into()),
-            });
-            failed_policy(cx, step, turn);
-            false
-        }
-        writers::Writers::Violated(who) => {
-            let answered =
-                |yes| cx.state.asks.values().any(|a| a.question == Question::AliveUnfenced && a.answer == Some(yes));
-            let stops = cx
-                .state
-                .steps
-                .values()
-                .filter_map(|s| s.inputs.as_ref()?.action.as_ref())
-                .any(crate::action::Action::stops_if_alive_unfenced);
-            if emergency && answered(true) {
-                owe(format!("accepted while {who}"));
-                return true;
-            }
-            if emergency && !stops {
-                ask(cx, step, Question::AliveUnfenced, vec![fact("still open", who)], None, turn);
-                return false;
-            }
-            fail(
-                cx,
-                step,
-                format!("two writers: {who}"),
-                Some("close the other site for writes first, then resume with --retry".into()),
-                turn,
-            );
-            false
-        }
-    }
-}
-
-fn ask(
-    cx: &Cx<'_>,
-    step: &PlanStep,
-    question: Question,
-    facts: Vec<crate::model::Fact>,
-    loss: Option<Span>,
-    turn: &mut Turn,
-) {
-    let open = cx.state.open_asks().any(|(_, a)| a.step.as_ref() == Some(&step.id) && a.question == question);
-    if open {
-        return;
-    }
-    let from = &cx.state.plan.ends.from.name;
-    let message = match question {
-        Question::DataLoss => match loss {
-            Some(loss) => format!("Up to {loss} of writes would be lost. Go on?"),
-            None => "It is not known how many writes would be lost. Go on?".to_owned(),
-        },
-        Question::AliveUnfenced => {
-            format!("{from} answers and still takes writes: two sites would take writes. Go on?")
-        }
-        Question::InDoubt => format!("Step {} may or may not have happened, and nothing tells. Did it?", step.id),
-        Question::Consent | Question::Confirm => format!("Start {}?", step.id),
-    };
-    if let EventKind::ConfirmationAsked { ask, step, question, message, facts, until, .. } =
-        asks::asked(cx.state, Some(step), question, message, facts)
-    {
-        turn.push(EventKind::ConfirmationAsked { ask, step, question, message, facts, until, loss });
-    }
-}
-
 /// Rule D7: an effect in doubt is settled by looking, after the time in which the world may hide it.
 fn settle(cx: &Cx<'_>, step: &PlanStep, no: EffectNo, effect: &EffectRun, turn: &mut Turn) {
     let settled = |landed| EventKind::EffectSettled { step: step.id.clone(), effect: no, landed };
@@ -428,7 +342,7 @@ fn asked_settle(cx: &Cx<'_>, step: &PlanStep, no: EffectNo, effect: &EffectRun, 
     let landed = match cx.state.asks.values().rev().find(is_it).and_then(|a| a.answer) {
         Some(true) => Landed::Yes,
         Some(false) => Landed::No,
-        None => return ask(cx, step, Question::InDoubt, vec![effect.effect.words()], None, turn),
+        None => return asks::raise(cx, step, Question::InDoubt, vec![effect.effect.words()], None, turn),
     };
     turn.push(EventKind::EffectSettled { step: step.id.clone(), effect: no, landed });
 }
@@ -455,7 +369,11 @@ fn done(
     if let Some(milestone) = step.milestone {
         turn.push(EventKind::MilestoneReached { milestone, step: id.clone() });
     }
-    let first_write = !step.draft.verify.is_empty() && step.at == cx.state.plan.ends.to.name && cx.state.past_return();
+    let probes = !step.draft.verify.is_empty() && step.at == cx.state.plan.ends.to.name;
+    // What a probe saw before the promotion's end was no write, though it ends after it.
+    let since =
+        |promoted| targets_of(cx, step, run).iter().all(|t| cx.world.sight(t).is_some_and(|s| s.at >= promoted));
+    let first_write = probes && cx.state.promoted().is_some_and(since);
     if first_write && !cx.state.milestones.contains_key(&Milestone::WritesAccepted) {
         turn.push(EventKind::MilestoneReached { milestone: Milestone::WritesAccepted, step: id });
     }

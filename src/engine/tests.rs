@@ -289,7 +289,7 @@ fn d8_one_effect_at_a_time_and_done_when_nothing_is_left() {
     assert_eq!(run.applied()[..1], ["step_succeeded cut"]);
 }
 
-fn db(source: Option<&str>) -> Seen {
+pub(super) fn db(source: Option<&str>) -> Seen {
     Seen::Db(Db {
         identifier: "db".into(),
         resource_id: "db-1".into(),
@@ -301,6 +301,7 @@ fn db(source: Option<&str>) -> Seen {
         parameters: ApplyStatus::InSync,
         security_groups: vec![],
         backup_retention: 7,
+        backup_window: None,
         kms_key: None,
         settings: Settings::default(),
         endpoint: None,

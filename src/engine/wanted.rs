@@ -8,7 +8,7 @@ use super::{
     steps,
 };
 use crate::{
-    clock::{Span, Timestamp},
+    clock::Timestamp,
     ids::{EffectNo, StepId},
     world::{Class, Target, World},
 };
@@ -23,15 +23,13 @@ pub struct Wanted {
     pub sends: Vec<(StepId, EffectNo)>,
 }
 
-/// Since when something is waited for, and how long that is expected to take.
+/// Since when something is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interest {
     /// Since when.
     pub since: Timestamp,
     /// Not before that.
     pub not_before: Timestamp,
-    /// Expected duration; none: not known.
-    pub expected: Option<Span>,
 }
 
 /// Everything that has to be under way.
@@ -49,8 +47,7 @@ pub fn wanted(state: &RunState, world: &World, now: Timestamp, live: Live) -> Wa
                 _ if matches!(effect.effect.class(), Class::Token | Class::Unobservable) => {}
                 _ => {
                     // A quick yes is believed at once; only a no has to outwait the dark window.
-                    let interest =
-                        Interest { since: effect.intended, not_before: now, expected: Some(effect.effect.dark()) };
+                    let interest = Interest { since: effect.intended, not_before: now };
                     all.looks.insert(effect.effect.target.clone(), interest);
                 }
             }
@@ -61,9 +58,8 @@ pub fn wanted(state: &RunState, world: &World, now: Timestamp, live: Live) -> Wa
         }
         let Some(inputs) = &run.inputs else { continue };
         let since = run.past_now().sent.last().map_or(run.past_now().started, |e| e.at);
-        let expected = Some(step.prediction.takes).filter(|t| *t > Span::ZERO);
         for target in steps::targets(&cx, step, run, inputs) {
-            all.looks.entry(target).or_insert(Interest { since, not_before: since, expected });
+            all.looks.entry(target).or_insert(Interest { since, not_before: since });
         }
     }
     all

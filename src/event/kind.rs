@@ -11,7 +11,7 @@ use crate::{
     action::{Inputs, Question},
     clock::{Span, Timestamp},
     ids::{AskId, AttemptNo, ControlId, Digest, EffectNo, Epoch, RunId, Seq, StepId},
-    model::{Fact, Mode, Outputs},
+    model::{Fact, Outputs},
     plan::Plan,
     runbook::Milestone,
     world::{Effect, Landed, Receipt, Sight},
@@ -58,13 +58,6 @@ pub enum EventKind {
     PlanSealed {
         /// SHA-256 of the plan as stored.
         digest: Digest,
-    },
-    /// The run was told to go on in another mode.
-    ModeChanged {
-        /// The new mode.
-        to: Mode,
-        /// By whom.
-        by: Who,
     },
     /// A process holds the run now.
     LeaseTaken {

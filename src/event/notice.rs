@@ -15,6 +15,8 @@ pub enum Notice {
     Seen(Vec<Sight>),
     /// What the run's clock shows; comes at least once a second of real time while a run goes on.
     Tick(Timestamp),
+    /// Nobody's answer is waited for any more: the process ends as soon as it may.
+    Leaving,
     /// A line for people that is no fact of the run.
     Line(String),
 }

@@ -8,6 +8,7 @@
 //! look at and has no sight of, it names, so that the caller looks and predicts again.
 
 mod draft;
+mod ends;
 mod paths;
 mod predict;
 mod scope;
@@ -15,6 +16,7 @@ mod situation;
 mod types;
 
 pub use draft::{Request, draft};
+pub use ends::{Given, ends};
 pub use predict::predict;
 pub use scope::{inputs, message, scope, undo_inputs};
 pub use situation::{Active, DbRole, Refusal, SiteSituation, Situation};

@@ -2,6 +2,7 @@
 
 use super::types::{Plan, PlanStep};
 use crate::{
+    check::graph::longest_path,
     clock::Span,
     ids::StepId,
     runbook::Milestone,
@@ -12,26 +13,14 @@ use std::collections::BTreeMap;
 /// The longest path by predicted time to the step that restores service, or to the end where none
 /// says so; and that time.
 pub(super) fn critical(plan: &Plan) -> (Vec<StepId>, Span) {
-    let by_id: BTreeMap<_, _> = plan.steps.iter().map(|s| (&s.id, s)).collect();
-    let end = |s: &PlanStep| s.prediction.starts + s.prediction.takes;
-    let restored = plan.steps.iter().find(|s| s.milestone == Some(Milestone::ServiceRestored));
-    let Some(mut step) = restored.or_else(|| plan.steps.iter().max_by_key(|s| end(s))) else {
-        return (vec![], Span::ZERO);
-    };
-    let total = end(step);
-    let mut path = vec![];
-    loop {
-        if step.prediction.takes > Span::ZERO {
-            path.push(step.id.clone());
-        }
-        // The need that ended last is what this step waited for.
-        match step.needs.iter().filter_map(|n| by_id.get(n)).max_by_key(|s| end(s)) {
-            Some(before) => step = before,
-            None => break,
-        }
-    }
-    path.reverse();
-    (path, total)
+    let steps = &plan.steps;
+    let place: BTreeMap<_, _> = steps.iter().enumerate().map(|(i, s)| (&s.id, i)).collect();
+    let order: Vec<_> = (0..steps.len()).collect();
+    let needs: Vec<Vec<_>> =
+        steps.iter().map(|s| s.needs.iter().filter_map(|n| place.get(n)).copied().collect()).collect();
+    let restored = steps.iter().position(|s| s.milestone == Some(Milestone::ServiceRestored));
+    let (path, total) = longest_path(&order, &needs, restored, |i| steps[i].prediction.takes);
+    (path.into_iter().map(|i| steps[i].id.clone()).collect(), total)
 }
 
 /// From the start of the first freeze to the end of the first probes after a promotion.

@@ -130,8 +130,9 @@ impl Chain {
                     return;
                 }
                 Next::Send { effect, change } => {
-                    let verdict = inputs.action.as_ref().map(|a| writers::judge(a, &cx, &self.overlay));
-                    self.judge(plan, step, verdict);
+                    if let Some(action) = &inputs.action {
+                        self.judge(plan, step, &writers::judge(action, &cx, &self.overlay));
+                    }
                     now = now + effect.predict(&mut self.overlay, now);
                     step.prediction.effects.push(PlannedEffect {
                         call: effect.call(),
@@ -195,14 +196,18 @@ impl Chain {
         }
     }
 
-    fn judge(&mut self, plan: &Plan, step: &PlanStep, verdict: Option<writers::Writers>) {
-        match verdict {
-            Some(writers::Writers::Violated(who)) => self.caution(step, format!("two writers: {who}"), true),
-            Some(writers::Writers::Unknown(why)) => {
-                let text = format!("it cannot be seen whether the other site takes writes: {why}");
-                self.caution(step, text, plan.mode == Mode::Planned);
-            }
-            Some(writers::Writers::Holds) | None => {}
+    fn judge(&mut self, plan: &Plan, step: &PlanStep, found: &writers::Writers) {
+        if !found.open.is_empty() {
+            let third = found.open.iter().find(|other| plan.ends.named(&other.site).is_none());
+            let hint = third.map_or_else(String::new, |other| {
+                format!("; lifeboat reprotect --to {} closes it, keeps its data and makes it a replica", other.site)
+            });
+            self.caution(step, format!("two writers: {}{hint}", writers::words(&found.open)), true);
+        }
+        if !found.unseen.is_empty() {
+            let text =
+                format!("it cannot be seen whether two sites would take writes: {}", writers::words(&found.unseen));
+            self.caution(step, text, plan.mode == Mode::Planned);
         }
     }
 
@@ -257,6 +262,7 @@ fn context<'a>(
         run: &plan.run,
         step: &step.id,
         sites: &plan.ends,
+        all_sites: &plan.sites,
         at: plan.sites.get(&step.at).expect("a step's site is one of the plan's"),
         items: step.resources.iter().filter_map(|name| plan.resources.get(name)).collect(),
         resources: &plan.resources,
@@ -266,6 +272,7 @@ fn context<'a>(
         past,
         now,
         limit: step.timeout,
+        hold: step.hold.map(|hold| hold.max),
         incident: plan.incident.unwrap_or(plan.made_at),
     }
 }

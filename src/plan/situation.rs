@@ -369,7 +369,11 @@ fn role(runbook: &Runbook, resource: &Resource, site: &Site, world: &World, now:
     };
     let is_source =
         |s: &&Site| s.name != site.name && resource.db(&s.name).is_some_and(|d| d.identifier == source.identifier);
-    let of = source.site.clone().or_else(|| runbook.sites.values().find(is_source).map(|s| s.name.clone()));
+    // A replica of what was renamed there follows nobody who serves.
+    let of = match &source.site {
+        Some(site) => resource.db(site).filter(|d| d.identifier == source.identifier).map(|_| site.clone()),
+        None => runbook.sites.values().find(is_source).map(|s| s.name.clone()),
+    };
     let lag = match world.seen(&Target::at(site, What::Lag(identity.identifier.clone()))) {
         Some(Seen::Lag(lag)) => lag.loss_at(now).map(|l| (l.lag, l.age)),
         _ => None,

@@ -2,9 +2,9 @@
 //! at the others.
 
 use super::{
-    db::{DbEvent, Instance, ParameterGroup},
+    db::{Instance, ParameterGroup},
     replication::{Link, Rows},
-    state::{Event, State},
+    state::State,
 };
 use crate::{
     clock::Span,
@@ -47,6 +47,8 @@ impl State {
         // A new replica has its backups off; half of those that have stood for a while have them on.
         let backup_retention =
             if source.is_none() { 7 } else { u32::from(self.chance("replica backups").is_multiple_of(2)) };
+        // Whoever comes to a new world is not met with a backup at once.
+        let backup_window = self.some_backup_window(Span::mins(45));
         let instance = Instance {
             resource: resource.clone(),
             site,
@@ -64,6 +66,7 @@ impl State {
             security_groups: vec![format!("sg-{}-{}", resource, self.spec.sites[site].name)],
             closed: false,
             backup_retention,
+            backup_window,
             kms_key: identity.kms_key.clone(),
             settings: Settings {
                 class: "db.r6g.xlarge".into(),
@@ -86,13 +89,7 @@ impl State {
         };
         self.dbs.push(instance);
         let db = self.dbs.len() - 1;
-        if backup_retention > 0 {
-            // One world in four is met with a backup at hand: a promotion that comes then is refused.
-            let soon = self.chance("backup window").is_multiple_of(4);
-            let (lo, hi) = if soon { (Span::ZERO, Span::mins(20)) } else { (Span::mins(20), Span::hours(24)) };
-            let first = self.opened + self.chance_span("backup window", lo, hi);
-            self.later(first, Event::Db(db, DbEvent::BackupStarts(true)));
-        }
+        self.plan_backup(db);
         db
     }
 

@@ -264,6 +264,7 @@ impl State {
             security_groups.push("default".into());
         }
         security_groups.sort();
+        let backup_window = self.some_backup_window(Span::ZERO);
         Instance {
             resource: self.dbs[source].resource.clone(),
             site,
@@ -281,6 +282,7 @@ impl State {
             security_groups,
             closed: false,
             backup_retention: 0,
+            backup_window,
             kms_key: new.kms_key.clone(),
             settings: new.settings.clone(),
             tags: BTreeMap::new(),

@@ -105,16 +105,17 @@ impl State {
         let read: u32 = sites.clone().map(|site| carried(self.answers(site), site)).sum();
         let written: u32 = sites.map(|site| carried(self.answers_writes(site), site)).sum();
         let half = COHORTS / 2;
+        self.note_fenced();
         let both = self.two_writers();
         let (now, since) = (self.now, self.opened);
         self.account.lives(now.max(since), (read < half, written < half), both);
         self.free_sticky();
     }
 
-    /// Of some resource two instances take writes, be it only by transactions that go on.
+    /// Of some resource two instances take writes, and not only since a lost site came back by itself.
     fn two_writers(&self) -> bool {
-        let takes = |db: &usize| self.accepts(*db) || (self.reachable(*db) && !self.dbs[*db].sessions.is_empty());
-        let open: Vec<_> = (0..self.dbs.len()).filter(takes).map(|db| &self.dbs[db].resource).collect();
+        let opened = |db: &usize| self.takes_writes(*db) && !self.is_returned(*db);
+        let open: Vec<_> = (0..self.dbs.len()).filter(opened).map(|db| &self.dbs[db].resource).collect();
         open.iter().enumerate().any(|(i, one)| open[..i].contains(one))
     }
 

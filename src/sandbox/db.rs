@@ -10,6 +10,7 @@ use crate::{
     clock::{Span, Timestamp},
     ids::{Region, ResourceName},
     model::{DbEngine, DbIdentity},
+    world::backup::BackupWindow,
     world::rds::{self, ApplyStatus, Settings, Source, Status},
 };
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,8 @@ pub(super) struct Instance {
     /// Nobody is let in.
     pub(super) closed: bool,
     pub(super) backup_retention: u32,
+    /// When a backup begins, each day that there is one.
+    pub(super) backup_window: BackupWindow,
     pub(super) kms_key: Option<String>,
     pub(super) settings: Settings,
     pub(super) tags: BTreeMap<String, String>,
@@ -178,6 +181,11 @@ impl State {
         self.reachable(db) && !self.dbs[db].read_only()
     }
 
+    /// Something can be written, be it only by transactions that go on.
+    pub(super) fn takes_writes(&self, db: usize) -> bool {
+        self.accepts(db) || (self.reachable(db) && !self.dbs[db].sessions.is_empty())
+    }
+
     /// Some sessions are inside a transaction that writes.
     pub(super) fn writing(&self, db: usize) -> u32 {
         let open = u32::try_from(self.dbs[db].sessions.len()).unwrap_or(u32::MAX);
@@ -223,6 +231,7 @@ impl State {
             parameters: i.apply,
             security_groups: i.security_groups.clone(),
             backup_retention: i.backup_retention,
+            backup_window: Some(i.backup_window),
             kms_key: i.kms_key.clone(),
             settings: i.settings.clone(),
             endpoint,

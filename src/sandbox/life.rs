@@ -9,6 +9,7 @@ use super::{
 use crate::{
     clock::Span,
     model::DbEngine,
+    world::backup::BackupWindow,
     world::rds::{ApplyStatus, Status},
 };
 
@@ -71,6 +72,7 @@ impl State {
     fn promoted(&mut self, db: usize, retention: u32) {
         let now = self.now;
         let instance = &mut self.dbs[db];
+        let backed_up = instance.backup_retention > 0;
         (instance.status, instance.busy, instance.source) = (Status::Available, None, None);
         (instance.replication_normal, instance.backup_retention) = (true, retention);
         self.active.insert(self.dbs[db].resource.clone(), db);
@@ -79,7 +81,9 @@ impl State {
             let soon = self.chance_span("first backup", Span::secs(10), Span::secs(40));
             self.later(now + soon, Event::Db(db, DbEvent::BackupStarts(false)));
         }
-        self.plan_backup(db);
+        if !backed_up {
+            self.plan_backup(db);
+        }
     }
 
     /// Its group's values are in force; transactions that had begun may still end.
@@ -114,8 +118,13 @@ impl State {
 
     fn backup_starts(&mut self, db: usize, daily: bool) {
         if self.dbs[db].busy.is_some() || self.dbs[db].status != Status::Available {
-            self.later(self.now + Span::mins(10), Event::Db(db, DbEvent::BackupStarts(daily)));
-            return;
+            let again = self.now + Span::mins(10);
+            let (opens, closes) = self.dbs[db].backup_window.at_or_after(again);
+            return if daily && !(opens..closes).contains(&again) {
+                self.plan_backup(db);
+            } else {
+                self.later(again, Event::Db(db, DbEvent::BackupStarts(daily)));
+            };
         }
         self.dbs[db].status = Status::BackingUp;
         let ends = self.now + self.chance_span("backup", Span::mins(4), Span::mins(12));
@@ -125,11 +134,20 @@ impl State {
         }
     }
 
-    /// The next of the daily backups, where there are any.
+    /// The next of the daily backups, where there are any: one in each window.
     pub(super) fn plan_backup(&mut self, db: usize) {
         if self.dbs[db].backup_retention > 0 {
-            let next = self.now + self.chance_span("next backup", Span::hours(20), Span::hours(28));
-            self.later(next, Event::Db(db, DbEvent::BackupStarts(true)));
+            let window = self.dbs[db].backup_window;
+            let (opens, closes) = window.at_or_after(self.now);
+            let opens = if opens > self.now { opens } else { window.at_or_after(closes).0 };
+            let begins = opens + self.chance_span("backup begins", Span::ZERO, Span::mins(25));
+            self.later(begins, Event::Db(db, DbEvent::BackupStarts(true)));
         }
+    }
+
+    /// A window of half an hour, the provider's choice; `after` the world is opened, and not just before.
+    pub(super) fn some_backup_window(&mut self, after: Span) -> BackupWindow {
+        let opens = self.chance_span("backup window", after, Span::hours(22));
+        BackupWindow::daily(self.opened + opens, Span::mins(30))
     }
 }

@@ -1,9 +1,12 @@
 //! What clients lived through and what the world counted: the measure of every run.
 
-use super::state::State;
+use super::{
+    db::{Busy, Instance},
+    state::State,
+};
 use crate::{
     clock::{Span, Timestamp},
-    ids::ResourceName,
+    ids::{ResourceName, SiteName},
     world::{Call, Class, Effect},
 };
 use serde::{Deserialize, Serialize};
@@ -26,8 +29,11 @@ pub struct Lived {
     pub rows_kept_in_snapshot: u64,
     /// Rows that sources held and replicas did not when these stopped replicating to be promoted.
     pub rows_unreplicated_at_promotion: u64,
-    /// Both sites' databases took writes at the same time.
+    /// Two databases took writes at the same time because somebody opened the second. Never, if all is well.
     pub two_writers: Option<Overlap>,
+    /// Databases that took writes again because their lost site came back by itself, although another had
+    /// taken over: nobody opened them, and they have to be fenced as soon as they answer.
+    pub returned_unfenced: Vec<Returned>,
     /// Effects that were applied, by the provider's name of the call.
     pub applied: BTreeMap<String, u64>,
     /// Effects that were applied twice although once was meant, in words. Never, if all is well.
@@ -45,6 +51,41 @@ pub struct Overlap {
     pub total: Span,
 }
 
+/// A database of a lost site that came back writable by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Returned {
+    /// Whose data it has.
+    pub resource: ResourceName,
+    /// Where.
+    pub site: SiteName,
+    /// When it came back.
+    pub from: Timestamp,
+    /// When the last of its writes could come: it was fenced then, or lost again; none: it still takes them.
+    pub until: Option<Timestamp>,
+    /// Rows that were written there meanwhile.
+    pub rows: u64,
+    /// Those of them that a snapshot holds.
+    pub rows_kept: u64,
+}
+
+impl Returned {
+    /// What came back, and what became of the rows, in words.
+    pub fn words(&self) -> String {
+        let Self { resource, site, from, .. } = self;
+        let fenced = match self.until {
+            Some(until) => format!("it took writes for {}", until.since(*from)),
+            None => "it still takes writes".into(),
+        };
+        let rows = match (self.rows, self.rows_kept) {
+            (0, _) => "none came".into(),
+            (rows, 0) => format!("{rows} rows, not in any snapshot yet"),
+            (rows, kept) if kept >= rows => format!("{rows} rows, all of them kept in a snapshot"),
+            (rows, kept) => format!("{rows} rows, {kept} of them kept in a snapshot"),
+        };
+        format!("{resource} at {site}, writable, by itself at {}; {fenced}: {rows}", from.time_of_day())
+    }
+}
+
 impl Lived {
     /// What was lived through since an earlier measure. What is lost or kept is not a sum: it is as
     /// it is now.
@@ -59,6 +100,12 @@ impl Lived {
                 .rows_unreplicated_at_promotion
                 .saturating_sub(earlier.rows_unreplicated_at_promotion),
             two_writers: self.two_writers.filter(|now| earlier.two_writers.is_none_or(|then| now.total > then.total)),
+            returned_unfenced: self
+                .returned_unfenced
+                .iter()
+                .filter(|returned| returned.until.is_none_or(|until| until > earlier.at))
+                .cloned()
+                .collect(),
             applied: applied.into_iter().filter(|(_, n)| *n > 0).collect(),
             repeated: self.repeated.iter().skip(earlier.repeated.len()).cloned().collect(),
             ..self.clone()
@@ -74,12 +121,24 @@ pub(super) struct Account {
     both: Sum,
     first_both: Option<Timestamp>,
     last_both: Option<Timestamp>,
+    returns: Vec<Return>,
     pub(super) unreplicated: u64,
     applied: BTreeMap<String, u64>,
     tokens: BTreeSet<String>,
     /// Commands and requests by run, step and content: each is meant once.
     errands: BTreeSet<String>,
     repeated: Vec<String>,
+}
+
+/// A database that came back writable by itself after another had taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Return {
+    db: usize,
+    from: Timestamp,
+    /// The rows of its own that it had.
+    had: u64,
+    /// When it took no more writes, and the rows that it had then.
+    ended: Option<(Timestamp, u64)>,
 }
 
 /// How long something has been so in all.
@@ -152,6 +211,56 @@ impl Account {
 }
 
 impl State {
+    /// A site is back: what writes there although another writer took over, or is about to, is noted.
+    pub(super) fn note_returned(&mut self, site: usize) {
+        for db in 0..self.dbs.len() {
+            let of = &self.dbs[db].resource;
+            let promoted = |other: &Instance| other.resource == *of && other.busy == Some(Busy::Promote);
+            let left = self.active.get(of) != Some(&db) || self.dbs.iter().any(promoted);
+            if self.dbs[db].site == site && left && self.takes_writes(db) {
+                let noted = Return { db, from: self.now, had: self.own_rows(db), ended: None };
+                self.account.returns.push(noted);
+            }
+        }
+    }
+
+    /// Notes which of those that came back take no more writes: who opens one of them again opens a second writer.
+    pub(super) fn note_fenced(&mut self) {
+        for i in 0..self.account.returns.len() {
+            let Return { db, ended, .. } = self.account.returns[i];
+            if ended.is_none() && !self.takes_writes(db) {
+                self.account.returns[i].ended = Some((self.now, self.own_rows(db)));
+            }
+        }
+    }
+
+    /// It takes writes since its lost site came back by itself.
+    pub(super) fn is_returned(&self, db: usize) -> bool {
+        self.account.returns.iter().any(|r| r.db == db && r.ended.is_none())
+    }
+
+    fn own_rows(&self, db: usize) -> u64 {
+        self.dbs[db].stream.map_or(0, |own| self.streams[own].rows(self.now))
+    }
+
+    fn returned(&self, of: &Return) -> Returned {
+        let instance = &self.dbs[of.db];
+        let has = of.ended.map_or_else(|| self.own_rows(of.db), |(_, rows)| rows);
+        Returned {
+            resource: instance.resource.clone(),
+            site: self.spec.sites[instance.site].name.clone(),
+            from: of.from,
+            until: of.ended.map(|(at, _)| at),
+            rows: has - of.had,
+            rows_kept: instance.stream.map_or(0, |own| self.kept(own)).clamp(of.had, has) - of.had,
+        }
+    }
+
+    /// The rows of a stream that snapshots hold.
+    fn kept(&self, stream: usize) -> u64 {
+        self.snapshots.iter().filter_map(|kept| kept.rows.get(&stream)).max().copied().unwrap_or(0)
+    }
+
     /// What clients lived through until now.
     pub(super) fn lived(&self) -> Lived {
         let (now, account) = (self.now, &self.account);
@@ -167,12 +276,13 @@ impl State {
                 until: if account.both.since.is_some() { now } else { account.last_both.unwrap_or(from) },
                 total: account.both.until(now),
             }),
+            returned_unfenced: account.returns.iter().map(|r| self.returned(r)).collect(),
             ..Lived::default()
         };
         for (stream, own) in self.streams.iter().enumerate() {
             let written = own.rows(now);
             let held = self.held_by_writer(&own.resource, stream);
-            let kept = self.snapshots.iter().filter_map(|kept| kept.rows.get(&stream)).max().copied().unwrap_or(0);
+            let kept = self.kept(stream);
             lived.rows_written += written;
             lived.rows_lost += written.saturating_sub(held.max(kept));
             lived.rows_kept_in_snapshot += written.min(kept).saturating_sub(held);

@@ -35,7 +35,7 @@ mod world;
 
 pub use disk::{SandboxError, Speed};
 pub use faults::{FAULTS, Fault, FaultKind, NotAFault};
-pub use lived::{Lived, Overlap};
+pub use lived::{Lived, Overlap, Returned};
 pub use opened::{Opened, Options};
 
 use crate::{

@@ -290,6 +290,7 @@ impl State {
     fn return_site(&mut self, site: usize) {
         self.sites[site].lost_until = None;
         self.resume_links();
+        self.note_returned(site);
         self.cling(site);
     }
 }

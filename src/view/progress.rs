@@ -210,7 +210,6 @@ impl Progress {
                 self.since = *since;
                 self.owed = owed.iter().cloned().collect();
             }
-            K::ModeChanged { to, .. } => self.mode = Some(*to),
             K::RunPaused { why } => self.phase = Phase::Paused(why.clone()),
             K::RunResumed { .. } | K::RunContinued { .. } => self.phase = Phase::Forward,
             K::UndoBegun { .. } => self.phase = Phase::Undoing,

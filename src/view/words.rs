@@ -81,7 +81,6 @@ fn run_words(kind: &EventKind, so_far: &Progress) -> Option<Said> {
             Said::run(Tone::Strong, text)
         }
         K::PlanSealed { digest } => Said::run(Tone::Dim, format!("plan sealed, sha256 {digest}")).quiet(),
-        K::ModeChanged { to, by } => Said::run(Tone::Warn, format!("goes on in {to} mode, by {}", operator(by))),
         K::LeaseTaken { holder, from: None } => Said::run(Tone::Dim, format!("held by {holder}")).quiet(),
         K::LeaseTaken { holder, from: Some(from) } => {
             Said::run(Tone::Dim, format!("held by {holder}, before by {from}")).quiet()

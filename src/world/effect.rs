@@ -10,7 +10,7 @@ use super::{
 use crate::{
     clock::Span,
     ids::StepId,
-    model::{Fact, Impact, fact},
+    model::{Fact, Impact, Size, fact},
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -260,11 +260,7 @@ impl Effect {
         }
         match (&self.call, now) {
             (Call::Rds(call), _) => rds_happened(call, before, now),
-            (Call::Scaling(asg::Call::Update { size, .. }), Seen::Group(group)) => match before {
-                _ if group.size == *size => Landed::Yes,
-                Seen::Group(old) if old.size == group.size => Landed::No,
-                _ => Landed::Superseded,
-            },
+            (Call::Scaling(asg::Call::Update { size, .. }), Seen::Group(group)) => scaled(*size, before, group.size),
             (Call::Dns(batch), Seen::Records(records)) => dns_happened(batch, before, records),
             (Call::Machine(_), Seen::Absent) => Landed::No,
             (Call::Machine(start), Seen::Execution(execution)) => match execution.status {
@@ -281,6 +277,21 @@ impl Effect {
             }
             _ => Landed::Unclear,
         }
+    }
+}
+
+/// Between min and max a scaling policy moves `desired` by itself, pinned or not: the bounds tell.
+/// Where they were as wanted before, nothing tells of a `desired` that moved on; a no then sends
+/// again what a repeat cannot harm.
+fn scaled(want: Size, before: &Seen, now: Size) -> Landed {
+    let bounds = |size: Size| (size.min, size.max);
+    let Seen::Group(old) = before else { return if now == want { Landed::Yes } else { Landed::Unclear } };
+    if now == want || (bounds(now) == bounds(want) && bounds(old.size) != bounds(want)) {
+        Landed::Yes
+    } else if bounds(now) == bounds(old.size) {
+        Landed::No
+    } else {
+        Landed::Superseded
     }
 }
 

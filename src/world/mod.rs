@@ -13,6 +13,7 @@
 //! This module grows per service of a provider, not per action.
 
 pub mod asg;
+pub mod backup;
 pub mod dns;
 mod effect;
 pub mod permit;

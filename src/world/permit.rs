@@ -5,7 +5,7 @@ use crate::clock::BootInstant;
 /// Proof that the intent of one effect is durable, and until when its holder may send it.
 ///
 /// Its constructor is called in `store` alone (`tests/layers.rs` sees to it), by
-/// `Journal::intend` after the commit, so that "intent before effect" is a type and not a habit.
+/// `Journal::append` after the commit, so that "intent before effect" is a type and not a habit.
 /// It can be used once: [`crate::driver::Act::send`] takes it by value.
 #[derive(Debug)]
 pub struct Permit {

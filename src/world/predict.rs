@@ -193,6 +193,7 @@ fn predict_replica(w: &mut World, new: &rds::NewReplica, target: &Target, now: T
         parameters: ApplyStatus::InSync,
         security_groups: new.security_groups.clone(),
         backup_retention: 0,
+        backup_window: None,
         kms_key: new.kms_key.clone(),
         settings: new.settings.clone(),
         endpoint: None,

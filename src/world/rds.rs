@@ -1,6 +1,7 @@
 //! Relational databases: what is seen of them and the calls that change them.
 //! Facts of behaviour: RDS API reference and user guide (promotion, renaming, parameter groups).
 
+use super::backup::BackupWindow;
 use crate::{
     clock::{Span, Timestamp},
     ids::SiteName,
@@ -41,6 +42,8 @@ pub struct Db {
     pub security_groups: Vec<String>,
     /// Days that backups are kept; 0: no backups, so nothing can replicate from it.
     pub backup_retention: u32,
+    /// When they are made, where the service says so.
+    pub backup_window: Option<BackupWindow>,
     /// Its key, where it is encrypted.
     pub kms_key: Option<String>,
     /// What a replica built in its place must be given.

@@ -6,16 +6,16 @@ use lifeboat::{
     check::{self, Checked},
     clock::{BootClock, Clock, KernelBootClock, Span, Timestamp, TokioClock},
     driver::Look,
-    engine::{Deps, Doors, Ended, Inherited, RunState, Start, Tempo, Watch, end, resume, start},
+    engine::{Deps, Doors, Ended, Inherited, RunState, Signals, Start, Tempo, Watch, end, resume, start},
     event::{AcceptLoss, Control, Event, EventKind, Measure, Notice, Objective, Policy, Realm, RunOutcome, Way, Who},
     ids::{LeaseKey, RunId, Seq, SiteName, StepId},
     model::{Direction, Mode},
-    plan::{self, Plan, Refusal, Request, Situation},
+    plan::{self, Given, Plan, Refusal, Request, Situation},
     runbook::Runbook,
     sandbox::{Fault, Lived, Opened, Sandbox},
     store::{Claim, Clocks, Journal, MemoryStore, Store},
     syntax,
-    world::{Seen, Sight, Target, World},
+    world::{Seen, Sight, Target, What, World},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,6 +36,8 @@ pub struct Lab {
     pub look: Arc<dyn Look>,
     /// Who answers beforehand.
     pub policy: Policy,
+    /// The standby that is named.
+    pub to: Option<SiteName>,
     last: Mutex<Option<RunState>>,
     runs: AtomicU32,
 }
@@ -110,9 +112,6 @@ pub fn bundled() -> &'static Runbook {
     })
 }
 
-pub const OHIO: &str = "ohio";
-pub const OREGON: &str = "oregon";
-
 impl Lab {
     /// The bundled runbook's world.
     pub fn new(seed: u64, faults: &[&str]) -> Self {
@@ -128,7 +127,7 @@ impl Lab {
         let now = clock.clone();
         let store = MemoryStore::new(Clocks { now: Arc::new(move || now.now()), boot: Arc::new(KernelBootClock) });
         let (last, runs) = (Mutex::default(), AtomicU32::new(0));
-        Self { checked, look: sandbox.clone(), sandbox, clock, store, policy: policy(), last, runs }
+        Self { checked, look: sandbox.clone(), sandbox, clock, store, policy: policy(), to: None, last, runs }
     }
 
     pub fn lived(&self) -> Lived {
@@ -173,18 +172,22 @@ impl Lab {
         Situation::of(runbook, &seen, self.clock.now())
     }
 
+    /// When the backup window of a site's database opens and closes next, and whether backups are made at all.
+    pub async fn backup_window(&self, site: &str) -> (Timestamp, Timestamp, bool) {
+        let site = &self.checked.runbook().sites[site];
+        let target = Target::at(site, What::Db("orders".into()));
+        let seen = self.gather([target.clone()].into()).await;
+        let db = seen.db(&target).unwrap();
+        let (opens, closes) = db.backup_window.unwrap().at_or_after(self.clock.now());
+        (opens, closes, db.backup_retention > 0)
+    }
+
     fn ends(&self, direction: Direction, situation: &Situation) -> (SiteName, SiteName) {
-        let (home, standby) = (SiteName::new(OHIO), SiteName::new(OREGON));
-        match direction {
-            Direction::Failover => (home, standby),
-            Direction::Failback => (standby, home),
-            Direction::Reprotect => {
-                let last = self.last.lock().unwrap();
-                let moved = last.as_ref().filter(|l| l.plan.direction.is_move()).map(|l| l.plan.ends.to.name.clone());
-                let to = situation.active_site().cloned().or(moved).unwrap_or_else(|| home.clone());
-                if to == home { (standby, home) } else { (home, to) }
-            }
-        }
+        let last = self.last.lock().unwrap();
+        let owed: Vec<_> = last.iter().flat_map(|l| l.owed.iter().map(|o| o.site.clone())).collect();
+        let last = last.as_ref().map(|l| &l.plan.ends);
+        let given = Given { named: self.to.as_ref(), situation: Some(situation), last, owed: &owed };
+        plan::ends(self.checked.runbook(), direction, given)
     }
 
     /// The plan of a run, predicted on the world as it is.
@@ -227,12 +230,14 @@ impl Lab {
             return Err(Went::Refused(refusal));
         }
         let plan = self.plan(direction, mode, (from, to)).await;
-        let refuses = plan.cautions.iter().find(|c| c.refuses && mode == Mode::Planned);
-        assert!(refuses.is_none(), "{refuses:?}");
-        Ok(plan)
+        match plan.cautions.iter().find(|c| c.refuses && mode == Mode::Planned) {
+            Some(caution) => Err(Went::Refused(Refusal { why: caution.what.clone(), hint: String::new() })),
+            None => Ok(plan),
+        }
     }
 
-    fn owed(&self) -> Vec<lifeboat::event::Obligation> {
+    /// What the sites are owed after the last run.
+    pub fn owed(&self) -> Vec<lifeboat::event::Obligation> {
         self.last.lock().unwrap().iter().flat_map(|s| s.owed.iter().cloned()).collect()
     }
 
@@ -291,7 +296,7 @@ impl Lab {
             panic!("somebody holds it")
         };
         let head = store.read(&plan.run, Seq(1)).await.ok().and_then(|e| e.last().map(|e| e.seq)).unwrap_or(Seq(0));
-        let ((ask, requests), signals) = (unbounded_channel(), unbounded_channel().1);
+        let ((ask, requests), signals) = (unbounded_channel(), Signals::default());
         let (death, mut dead) = watch::channel(false);
         let death = Arc::new(death);
         let hands = Hands { ask, death: death.clone() };

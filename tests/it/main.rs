@@ -8,5 +8,6 @@ mod emergency;
 mod inherited;
 mod lab;
 mod process;
+mod standbys;
 mod there_and_back;
 mod waiting;

@@ -135,3 +135,89 @@ async fn an_effect_that_nothing_can_tell_of_is_asked_about_and_finally_runs_once
     let skipped = |e: &EventKind| matches!(e, EventKind::StepSkipped { why: SkipReason::Person { .. }, .. });
     assert_eq!(times(&ran, skipped), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_freeze_that_is_throttled_past_its_limit_says_so_holds_nothing_and_can_be_tried_again() {
+    let lab = Lab::new(37, &["throttled@freeze"]);
+    let mut plan = planned(&lab).await;
+    plan.steps.iter_mut().find(|s| s.id == id("freeze")).unwrap().timeout = Span::secs(50);
+    let ran = lab.run(plan.clone(), Box::new(|_, _| {})).await.unwrap();
+    assert_eq!(ran.ended, Ended::Waiting(PauseReason::StepFailed(id("freeze"))), "{}", ran.told());
+    let why = "Throttling: rate exceeded (attempt 5, no time for another within 50s)";
+    assert_eq!(
+        times(&ran, |e| matches!(e, EventKind::StepFailed { why: told, .. } if told == why)),
+        1,
+        "{}",
+        ran.told()
+    );
+    assert!(ran.state.holds.is_empty());
+    lab.wait(Span::mins(2)).await;
+    retried(&lab, &plan).await;
+}
+
+/// The failed freeze is tried again, and the run goes on from there.
+async fn retried(lab: &Lab, plan: &Plan) {
+    let by = lifeboat::event::Who { operator: "ada".into(), host: "test".into(), pid: 1 };
+    let retry = Control::Retry { step: id("freeze") };
+    lifeboat::store::Store::post(&lab.store, &plan.run, &retry, &by, lab.clock.now()).await.unwrap();
+    let ran = lab.resume(plan, Box::new(|_, _| {})).await.unwrap();
+    assert!(ran.state.step(&id("promote")).unwrap().1.is_done(), "{}", ran.told());
+    assert_eq!((lab.lived().rows_lost, lab.lived().two_writers), (0, None));
+}
+
+/// The first world from a seed on whose standby is backed up daily, and when today's window opens and closes.
+async fn with_backups_at_the_standby(seed: u64) -> (Lab, [lifeboat::clock::Timestamp; 2]) {
+    for seed in seed.. {
+        let lab = Lab::new(seed, &[]);
+        let (opens, closes, kept) = lab.backup_window("oregon").await;
+        if kept {
+            return (lab, [opens, closes]);
+        }
+    }
+    unreachable!("half of all worlds have backups there")
+}
+
+/// Waits until an instant.
+async fn until(lab: &Lab, at: lifeboat::clock::Timestamp) {
+    lab.wait(at.since(lab.clock.now())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_planned_move_is_refused_near_the_backup_window_of_its_target_and_open_again_after_it() {
+    for seed in [41, 61, 81] {
+        let (lab, [opens, closes]) = with_backups_at_the_standby(seed).await;
+        for before in [Span::mins(8), Span::ZERO] {
+            until(&lab, opens - before).await;
+            let Err(Went::Refused(refusal)) = lab.planned(Direction::Failover, Mode::Planned).await else {
+                panic!("it would freeze writes for nothing")
+            };
+            assert!(refusal.why.starts_with("the backup window of database orders at oregon"), "{}", refusal.why);
+        }
+        until(&lab, closes).await;
+        let ran = lab.go(Direction::Failover, Mode::Planned).await;
+        assert_eq!(ran.outcome(), RunOutcome::Done, "seed {seed}\n{}", ran.told());
+        assert_eq!(lab.lived().rows_lost, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_gets_late_into_a_backup_window_stops_before_the_freeze_and_goes_on_after_it() {
+    let (lab, [opens, closes]) = with_backups_at_the_standby(44).await;
+    until(&lab, opens - Span::mins(30)).await;
+    let plan = planned(&lab).await;
+    until(&lab, opens - Span::mins(7)).await;
+    let ran = lab.run(plan.clone(), Box::new(|_, _| {})).await.unwrap();
+    assert_eq!(ran.ended, Ended::Waiting(PauseReason::StepFailed(id("freeze"))), "{}", ran.told());
+    assert!(ran.state.holds.is_empty());
+    assert_eq!(lab.lived().write_outage, Span::ZERO);
+    until(&lab, closes).await;
+    retried(&lab, &plan).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_backup_window_is_in_the_way_of_an_emergency() {
+    let (lab, [opens, _]) = with_backups_at_the_standby(47).await;
+    until(&lab, opens).await;
+    let ran = lab.go(Direction::Failover, Mode::Emergency).await;
+    assert_eq!(ran.outcome(), RunOutcome::Unprotected, "{}", ran.told());
+}

@@ -6,10 +6,94 @@ use super::super::{
 };
 use crate::{
     clock::Span,
-    event::{Control, EventKind, Policy, RunOutcome},
-    ids::AskId,
-    world::{Seen, What, probe},
+    event::{Control, EventKind, Obligation, ObligationKind, Policy, RunOutcome},
+    ids::{AskId, EffectNo},
+    model::{Direction, Outputs},
+    runbook::Milestone,
+    world::{Call, Effect, Receipt, Seen, Sight, Target, What, probe, rds},
 };
+use std::sync::Arc;
+
+/// A run that protects the site it left again, but for its last step.
+fn reprotect() -> Run {
+    let steps = "failover: [{ id: reverse, action: reverse-replication, resource: db, at: from }]";
+    let mut run = Run::planned(steps);
+    Arc::make_mut(&mut run.state.plan).direction = Direction::Reprotect;
+    run.state.owed.insert(Obligation { kind: ObligationKind::Reprotect, site: "ohio".into() });
+    run.turn();
+    run
+}
+
+#[test]
+fn a_replica_that_nobody_built_is_still_owed() {
+    let by_hand = [
+        Control::Skip { step: "reverse".into(), why: "later".into() },
+        Control::MarkDone { step: "reverse".into(), why: "I did".into() },
+    ];
+    for control in by_hand {
+        let mut run = reprotect();
+        run.fail_first("reverse");
+        run.control(control);
+        assert_eq!(run.state.outcome, Some(RunOutcome::Unprotected), "{:?}", run.state.owed);
+        assert_eq!(run.state.owed.len(), 1);
+    }
+    let mut built = reprotect();
+    built.tell(vec![EventKind::StepSucceeded { step: "reverse".into(), outputs: Outputs::new(), facts: vec![] }]);
+    built.turn();
+    assert_eq!(built.state.outcome, Some(RunOutcome::Done));
+
+    // Built by hand and seen.
+    let mut seen = reprotect();
+    seen.fail_first("reverse");
+    seen.see("ohio", What::Db("db".into()), super::super::tests::db(Some("oregon")));
+    seen.control(Control::MarkDone { step: "reverse".into(), why: "I did".into() });
+    assert_eq!(seen.state.outcome, Some(RunOutcome::Done), "{:?}", seen.state.owed);
+}
+
+#[test]
+fn a_probe_beside_a_promotion_under_way_saw_no_write() {
+    let steps = "failover:
+  - { id: promote, action: promote-replica, resource: db }
+  - { id: beside, needs: [], verify: [site_answers], at: to, timeout: 1h }
+  - { id: writes, needs: [promote], verify: [site_answers], at: to }";
+    let mut run = Run::planned(steps);
+    run.state.policy.accept = ["promote".into()].into();
+    run.turn();
+    let ok = || Seen::Answer(probe::Answer { ok: true, why: String::new(), output: serde_json::Value::Null });
+    let intended = EventKind::EffectIntended {
+        step: "promote".into(),
+        effect: EffectNo(1),
+        call: Box::new(Effect {
+            target: Target::at(&run.state.plan.sites["oregon"], What::Db("db".into())),
+            call: Call::Rds(rds::Call::Promote {
+                identifier: "db".into(),
+                resource_id: "db-1".into(),
+                backup_retention: 7,
+            }),
+        }),
+        before: Box::new(Sight {
+            target: Target::at(&run.state.plan.sites["oregon"], What::Db("db".into())),
+            at: run.now,
+            seen: super::super::tests::db(Some("ohio")),
+        }),
+        predicted: true,
+    };
+    run.tell(vec![intended]);
+    run.see("oregon", What::Site, ok());
+    assert_eq!(run.turn(), ["step_succeeded beside"], "the promotion is only intended");
+    run.now = run.now + Span::mins(5);
+    run.tell(vec![EventKind::EffectApplied {
+        step: "promote".into(),
+        effect: EffectNo(1),
+        receipt: Receipt::default(),
+    }]);
+    run.tell(vec![EventKind::StepSucceeded { step: "promote".into(), outputs: Outputs::new(), facts: vec![] }]);
+    run.see("oregon", What::Site, ok());
+    let facts = run.turn();
+    let told = ["step_ready writes", "attempt_started writes", "step_succeeded writes", "milestone_reached writes"];
+    assert_eq!(facts[..4], told);
+    assert!(run.state.milestones.contains_key(&Milestone::WritesAccepted));
+}
 
 const ASK: &str = "failover: [{ id: ask, action: confirm, with: { message: Go?, timeout: 15m, on_timeout: abort } }]";
 

@@ -5,7 +5,7 @@ use crate::{
     clock::Span,
     ids::StepId,
     model::{DbEngine, Impact},
-    sandbox::command::Reply,
+    sandbox::{Returned, command::Reply},
     world::{Call, Post, What},
 };
 
@@ -73,11 +73,46 @@ fn an_emergency_loses_what_was_not_replicated_and_the_snapshot_keeps_all_of_it()
         bench.until("back", |b| b.answer("ohio", What::Site).ok);
         reprotect(&mut bench, "ohio", "oregon", 1);
         let lived = bench.lived();
-        assert_eq!(lived.rows_lost, 0, "seed {seed}");
-        assert!(lived.rows_kept_in_snapshot >= gone.rows_lost);
+        assert_eq!((lived.rows_lost, lived.two_writers), (0, None), "seed {seed}");
+        let [returned] = &lived.returned_unfenced[..] else { panic!("it came back writable") };
+        assert!(returned.until.is_some() && returned.rows_kept == returned.rows, "{returned:?}");
+        assert_eq!(lived.rows_kept_in_snapshot, gone.rows_lost + returned.rows);
         lost += gone.rows_lost;
     }
     assert!(lost > 0, "replication was behind in some of them");
+}
+
+#[test]
+fn opening_a_site_that_came_back_and_was_fenced_opens_a_second_writer() {
+    let mut bench = postgres(29);
+    bench.fault("primary-lost");
+    bench.promoted("oregon");
+    bench.until("back", |b| b.answer("ohio", What::Site).ok);
+    bench.wait(Span::mins(2));
+    let before = bench.lived();
+    let [back] = &before.returned_unfenced[..] else { panic!("{before:?}") };
+    assert!(back.rows > 0 && back.words().ends_with("rows, not in any snapshot yet"), "{}", back.words());
+    bench.frozen("ohio");
+    bench.wait(Span::mins(1));
+    assert_eq!(bench.lived().two_writers, None);
+    bench.set("ohio", None);
+    bench.wait(Span::mins(2));
+    let lived = bench.lived().since(&before);
+    assert!(lived.two_writers.is_some() && lived.returned_unfenced.len() == 1, "{lived:?}");
+    let [fenced] = &lived.returned_unfenced[..] else { panic!("{lived:?}") };
+    assert!(fenced.until.unwrap() < bench.now() - Span::mins(2), "what it writes now is another matter");
+    assert_eq!(bench.lived().since(&bench.lived()).returned_unfenced, []);
+}
+
+#[test]
+fn what_came_back_is_told_in_words() {
+    let from: crate::clock::Timestamp = "2026-11-21T03:52:10Z".parse().unwrap();
+    let mut back =
+        Returned { resource: "orders".into(), site: "ohio".into(), from, until: None, rows: 12, rows_kept: 0 };
+    let came = "orders at ohio, writable, by itself at 03:52:10; it";
+    assert_eq!(back.words(), format!("{came} still takes writes: 12 rows, not in any snapshot yet"));
+    (back.until, back.rows_kept) = (Some(from + Span::secs(14)), 12);
+    assert_eq!(back.words(), format!("{came} took writes for 14s: 12 rows, all of them kept in a snapshot"));
 }
 
 #[test]

@@ -35,7 +35,9 @@ fn a_lost_site_returns_writable_with_its_own_tail_its_workers_and_stale_clients(
         let back = bench.until("back", |b| b.answer("ohio", What::Site).ok);
         assert!((Span::mins(15)..=Span::mins(90)).contains(&back), "{back}");
         assert!(bench.position("ohio").writable && !bench.db("ohio").is_replica());
-        assert!(bench.lived().two_writers.is_some(), "nobody fenced it");
+        assert_eq!(bench.lived().two_writers, None, "nobody opened it");
+        let [returned] = &bench.lived().returned_unfenced[..] else { panic!("nobody fenced it") };
+        assert_eq!((returned.site.as_str(), returned.until, returned.rows_kept), ("ohio", None, 0));
         assert_eq!(bench.group("ohio", "workers").in_service, 2);
         assert_eq!(bench.state.clients.at(0), 1);
         bench.wait(Span::mins(1));

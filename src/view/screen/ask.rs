@@ -3,7 +3,7 @@
 
 use super::{
     super::{Page, text::cut},
-    keyboard::{Keyboard, Keys},
+    keyboard::Keyboard,
     prompt::{Choice, Prompt, Wants},
 };
 use crate::event::{Control, Request};
@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-/// How soon a prompt that was answered elsewhere vanishes.
+/// How soon a prompt that is not asked any more vanishes.
 const LOOK: Duration = Duration::from_millis(40);
 
 /// What became of a prompt.
@@ -37,12 +37,7 @@ pub(super) enum Outcome {
 }
 
 /// Asks. `obsolete` is looked at again and again; true closes the prompt.
-pub(super) fn ask(
-    prompt: &Prompt,
-    page: &Page,
-    keyboard: &mut Keyboard,
-    mut obsolete: impl FnMut() -> bool,
-) -> Outcome {
+pub(super) fn ask(prompt: &Prompt, page: &Page, keyboard: &Keyboard, mut obsolete: impl FnMut() -> bool) -> Outcome {
     let mut one = |question: One| run(question, page, keyboard, &mut obsolete);
     let said = match prompt.wants() {
         Wants::YesNo(text) => one(One::YesNo(text)),
@@ -90,33 +85,32 @@ enum Said {
     Gone,
 }
 
-fn run(question: One, page: &Page, keyboard: &mut Keyboard, obsolete: &mut dyn FnMut() -> bool) -> Said {
+fn run(question: One, page: &Page, keyboard: &Keyboard, obsolete: &mut dyn FnMut() -> bool) -> Said {
     // `q` leaves a choice; a text field ends with Enter, whatever is in it.
     let way_out: &[u8] = match question {
         One::YesNo(_) | One::Choice(_) => b"q",
         One::Typed(_) | One::Reason(_) => b"\r",
     };
-    keyboard.ready();
+    keyboard.lend();
     let closing = Arc::new(AtomicBool::new(false));
     let answer = start(question, *page, Arc::clone(&closing));
     let mut end = None;
-    loop {
-        match answer.recv_timeout(Duration::ZERO) {
-            Ok(said) => return end.unwrap_or(said),
-            Err(RecvTimeoutError::Disconnected) => return end.unwrap_or(Said::Nothing),
+    let said = loop {
+        match answer.recv_timeout(LOOK) {
+            Ok(said) => break said,
+            Err(RecvTimeoutError::Disconnected) => break Said::Nothing,
             Err(RecvTimeoutError::Timeout) => {}
         }
-        let keys = if end.is_none() { keyboard.pass_on(LOOK) } else { Keys::None };
-        let over = if keys == Keys::Gone { Some(Said::Gone) } else { obsolete().then_some(Said::Obsolete) };
-        if end.is_none() && over.is_some() {
-            end = over;
+        if end.is_none() {
+            end = if keyboard.gone() { Some(Said::Gone) } else { obsolete().then_some(Said::Obsolete) };
+        }
+        if end.is_some() {
             closing.store(true, Ordering::Relaxed);
             keyboard.press(way_out);
         }
-        if end.is_some() {
-            std::thread::sleep(LOOK);
-        }
-    }
+    };
+    keyboard.take_back();
+    end.unwrap_or(said)
 }
 
 fn start(question: One, page: Page, closing: Arc<AtomicBool>) -> Receiver<Said> {

@@ -13,6 +13,7 @@ mod stage;
 mod story;
 mod terminal;
 
+pub use keyboard::Interrupted;
 pub use terminal::restore as restore_terminal;
 
 use super::{Commands, Page};
@@ -64,6 +65,8 @@ pub struct Setup {
     pub out: Box<dyn Write + Send>,
     /// How commands are typed here; none: as each run's journal tells.
     pub commands: Option<Commands>,
+    /// Who is told of each Ctrl-C that comes as a key: while a terminal is taken it is no signal.
+    pub interrupted: Interrupted,
 }
 
 /// A screen. Dropping it takes it down and puts the terminal back.
@@ -114,11 +117,14 @@ impl Screen {
         let (requests, asked) = unbounded_channel();
         let (end, ended) = channel();
         let backlog = Arc::new(AtomicUsize::new(0));
-        let keyboard = if setup.face == Face::Interactive { Keyboard::take().ok() } else { None };
-        let face = if setup.face == Face::Interactive && keyboard.is_none() { Face::Lines } else { setup.face };
+        let Setup { face, out, commands, interrupted } = setup;
+        let keyboard = if face == Face::Interactive { Keyboard::take(interrupted).ok() } else { None };
+        let face = if face == Face::Interactive && keyboard.is_none() { Face::Lines } else { face };
+        let stage = keyboard.map_or_else(|| Stage::writer(out), Stage::terminal);
+        let story = Story::new(face, commands, stage.page());
         let left = Arc::clone(&backlog);
         std::thread::spawn(move || {
-            perform(Setup { face, ..setup }, keyboard, &heard, (&requests, &left));
+            perform(stage, story, &heard, (&requests, &left));
             // Nobody may wait any more.
             let _ = end.send(());
         });
@@ -158,7 +164,7 @@ impl Watcher {
     /// Tells something. Facts are always shown, progress only while the screen keeps up.
     pub fn tell(&self, notice: Notice) {
         let fact = match &notice {
-            Notice::Event(_) | Notice::Line(_) => true,
+            Notice::Event(_) | Notice::Leaving | Notice::Line(_) => true,
             Notice::Step(_) | Notice::Seen(_) | Notice::Tick(_) => false,
         };
         if fact || self.backlog.load(Ordering::Relaxed) < Screen::BACKLOG {
@@ -184,18 +190,13 @@ impl Watcher {
 }
 
 fn perform(
-    setup: Setup,
-    keyboard: Option<Keyboard>,
+    mut stage: Stage,
+    mut story: Story,
     heard: &Receiver<Heard>,
     (requests, backlog): (&UnboundedSender<Request>, &AtomicUsize),
 ) {
     /// Nothing heard for so long: what was heard last will not be taken back in the same breath.
     const QUIET: Duration = Duration::from_millis(50);
-    let mut stage = match keyboard {
-        Some(keyboard) => Stage::terminal(keyboard),
-        None => Stage::writer(setup.out),
-    };
-    let mut story = Story::new(setup.face, setup.commands, stage.page());
     let hear = |story: &mut Story, one| {
         backlog.fetch_sub(1, Ordering::Relaxed);
         story.hear(one);

@@ -157,7 +157,7 @@ impl Terminal {
 
     /// Puts the rows away and asks; they come back with the answer.
     fn open(&mut self, prompt: &Prompt, story: &mut Story, mut more: impl FnMut(&mut Story)) -> Outcome {
-        let (page, term, keyboard) = (*self.bars.page(), &self.term, &mut self.keyboard);
+        let (page, term, keyboard) = (*self.bars.page(), &self.term, &self.keyboard);
         let facts = prompt.facts(&story.progress, &page);
         self.bars.suspend(|| {
             for line in &facts {

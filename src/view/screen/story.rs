@@ -23,6 +23,8 @@ pub(super) struct Story {
     settled: Option<Prompt>,
     /// What waits is still to be told, where nobody can be asked.
     untold: bool,
+    /// Nobody is asked any more.
+    leaving: bool,
     over: bool,
 }
 
@@ -37,6 +39,7 @@ impl Story {
             commands,
             settled: None,
             untold: false,
+            leaving: false,
             over: false,
         }
     }
@@ -48,6 +51,7 @@ impl Story {
             Heard::Notice(Notice::Step(view)) => self.progress.waits(view),
             Heard::Notice(Notice::Seen(sights)) => self.progress.seen(sights),
             Heard::Notice(Notice::Tick(now)) => self.progress.tick(now),
+            Heard::Notice(Notice::Leaving) => self.leaving = true,
             Heard::Notice(Notice::Line(text)) => self.lines.push(match self.face {
                 Face::Json => json::line(&text).to_string(),
                 Face::Interactive | Face::Lines => text,
@@ -82,14 +86,18 @@ impl Story {
 
     /// The prompt that should be open now, unless it was settled here already.
     pub(super) fn prompt(&self) -> Option<Prompt> {
-        let prompt = wanted(&self.progress).filter(|_| !self.over)?;
+        let prompt = self.wanted()?;
         let settled = self.settled.as_ref().is_some_and(|s| s.is_same(&prompt));
         (!settled).then_some(prompt)
     }
 
     /// Whether a prompt is still the one that should be open.
     pub(super) fn wants(&self, prompt: &Prompt) -> bool {
-        !self.over && wanted(&self.progress).is_some_and(|w| w.is_same(prompt))
+        self.wanted().is_some_and(|w| w.is_same(prompt))
+    }
+
+    fn wanted(&self) -> Option<Prompt> {
+        if self.over || self.leaving { None } else { wanted(&self.progress) }
     }
 
     /// A prompt was answered, or closed by the person.

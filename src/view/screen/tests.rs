@@ -22,7 +22,8 @@ impl Write for Kept {
 
 fn shown(face: Face, events: Vec<(u64, EventKind)>) -> String {
     let kept = Kept::default();
-    let (screen, _requests) = Screen::start(Setup { face, out: Box::new(kept.clone()), commands: None });
+    let (screen, _requests) =
+        Screen::start(Setup { face, out: Box::new(kept.clone()), commands: None, interrupted: Box::new(|| {}) });
     let watcher = screen.watcher();
     for event in sample::events(events) {
         watcher.tell(Notice::Event(Box::new(event)));
@@ -76,7 +77,12 @@ fn programs_get_an_object_a_fact() {
 #[test]
 fn what_happened_before_is_known_and_not_shown_again() {
     let kept = Kept::default();
-    let (screen, _requests) = Screen::start(Setup { face: Face::Lines, out: Box::new(kept.clone()), commands: None });
+    let (screen, _requests) = Screen::start(Setup {
+        face: Face::Lines,
+        out: Box::new(kept.clone()),
+        commands: None,
+        interrupted: Box::new(|| {}),
+    });
     let all = sample::finished();
     screen.watcher().recall(all[..all.len() - 1].to_vec());
     screen.watcher().tell(Notice::Event(Box::new(all[all.len() - 1].clone())));
@@ -106,7 +112,8 @@ fn a_reader_that_went_away_stops_nothing() {
             Err(std::io::ErrorKind::BrokenPipe.into())
         }
     }
-    let (screen, _requests) = Screen::start(Setup { face: Face::Lines, out: Box::new(Closed), commands: None });
+    let (screen, _requests) =
+        Screen::start(Setup { face: Face::Lines, out: Box::new(Closed), commands: None, interrupted: Box::new(|| {}) });
     for event in sample::finished() {
         screen.watcher().tell(Notice::Event(Box::new(event)));
     }

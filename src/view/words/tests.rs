@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     event::{AnsweredBy, Event, HeldBefore, Obligation, ObligationKind, RunOutcome, SkipReason},
     ids::{ControlId, EffectNo},
-    model::{Mode, fact},
+    model::fact,
     view::{json, sample},
     world::Receipt,
 };
@@ -19,7 +19,6 @@ fn all() -> Vec<EventKind> {
     let kinds = vec![
         sample::started(),
         K::PlanSealed { digest: "3f9a".into() },
-        K::ModeChanged { to: Mode::Emergency, by: by.clone() },
         K::LeaseTaken { holder: by.clone(), from: Some(by.clone()) },
         K::RunResumed { by: by.clone(), policy: accepting },
         K::RunPaused { why: PauseReason::InDoubt(step.clone()) },
@@ -62,7 +61,7 @@ fn all() -> Vec<EventKind> {
     ];
     for kind in &kinds {
         match kind {
-            K::RunStarted { .. } | K::PlanSealed { .. } | K::ModeChanged { .. } | K::LeaseTaken { .. } => {}
+            K::RunStarted { .. } | K::PlanSealed { .. } | K::LeaseTaken { .. } => {}
             K::RunResumed { .. } | K::RunPaused { .. } | K::RunContinued { .. } | K::StepReady { .. } => {}
             K::ConfirmationAsked { .. } | K::ConfirmationGiven { .. } | K::AttemptStarted { .. } => {}
             K::EffectIntended { .. } | K::EffectApplied { .. } | K::EffectRefused { .. } => {}
@@ -92,7 +91,6 @@ fn every_fact_has_words() {
     insta::assert_snapshot!(all().iter().map(said).collect::<Vec<_>>().join("\n"), @r"
     run: planned failover of storefront, ohio (us-east-2) -> oregon (us-west-2), started by ana on bastion, in the sandbox
     run: plan sealed, sha256 3f9a
-    run: goes on in emergency mode, by ana on bastion
     run: held by ana on bastion (pid 77), before by ana on bastion (pid 77)
     run: resumed by ana on bastion; answered beforehand: --accept promote --yes
     run: paused: an effect of promote is in doubt and nothing tells
@@ -146,7 +144,6 @@ fn the_names_in_json_do_not_drift() {
     insta::assert_snapshot!(all().into_iter().map(own).collect::<Vec<_>>().join("\n"), @r"
     run_started by owed plan policy realm since supersedes
     plan_sealed digest
-    mode_changed by to
     lease_taken from holder
     run_resumed by policy
     run_paused why

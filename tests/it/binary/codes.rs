@@ -200,6 +200,17 @@ fn an_environment_that_cannot_be_used_is_11_or_10_and_nothing_is_changed() {
 }
 
 #[test]
+fn what_to_type_next_repeats_the_flags_of_the_sandbox() {
+    let home = Home::new();
+    for flags in ["--sandbox --speed max --seed 5", "--sandbox --speed 60", "--sandbox"] {
+        let status = home.run(&format!("status RUNBOOK {flags} --output json")).ends(0).objects();
+        let next: Vec<_> = status[0]["next"].as_array().unwrap().iter().map(|n| n["command"].to_string()).collect();
+        let failover = format!("lifeboat failover --planned {} {flags}", home.file().display());
+        assert!(next.contains(&format!("\"{failover}\"")), "{next:?}");
+    }
+}
+
+#[test]
 fn whoever_stops_reading_is_no_error() {
     let home = Home::new();
     home.run(&format!("failover RUNBOOK --planned {MAX} {AGREED} --seed 1")).ends(0);

@@ -42,8 +42,6 @@ struct Case {
 }
 
 impl Case {
-    /// In a world whose standby keeps no backups: one that began right after the freeze would refuse the
-    /// promotion until the hold is over, and the run would rightly be taken back.
     fn new(flags: &str, code: i32) -> Self {
         let line = format!("failover RUNBOOK {MAX} {AGREED} {flags} --seed 2");
         let home = Home::new();

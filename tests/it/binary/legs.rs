@@ -1,6 +1,10 @@
 //! There and back again, each command in a process of its own, the world on disk between them.
 
 use super::{AGREED, Home, MAX};
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    process::Stdio,
+};
 
 /// A move or a reprotect: its command line, its code, the site that serves after it.
 type Leg = (&'static str, i32, &'static str);
@@ -64,6 +68,28 @@ fn a_drill_starts_from_home_and_ends_there() {
     let away = home.run(&format!("drill RUNBOOK {MAX} {AGREED}")).ends(10).says("oregon");
     assert!(away.err.contains("lifeboat failback"), "{}", away.err);
     assert_eq!(home.counts(), before);
+}
+
+#[test]
+fn an_interrupt_between_two_legs_ends_the_drill_there() {
+    let home = Home::new();
+    // Nobody takes the report of the first leg until the signal was sent: the drill stands between two legs.
+    let (mut report, mut full) = std::io::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&full, true).unwrap();
+    while full.write(&[b' '; 512]).is_ok() {}
+    rustix::io::ioctl_fionbio(&full, false).unwrap();
+    let mut command = home.command(&format!("drill RUNBOOK {MAX} {AGREED} --seed 1"));
+    let mut drill = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+    drop(command);
+    let mut said = BufReader::new(drill.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.contains("ended: done")));
+    let pid = rustix::process::Pid::from_child(&drill);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    report.read_to_string(&mut String::new()).unwrap();
+    let said = said.collect::<Vec<_>>().join("\n");
+    assert_eq!(drill.wait().unwrap().code(), Some(25), "{said}");
+    assert!(said.contains("interrupted before the reprotect began") && said.contains("lifeboat reprotect"), "{said}");
+    assert_eq!((home.counts()[0], home.active().as_str()), (1, "oregon"));
 }
 
 #[test]

@@ -2,14 +2,15 @@
 //! here waits for time, only for text.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test says by panicking")]
 
+mod interrupts;
+mod menu;
+mod width;
+
 use rexpect::{
     reader::Options,
     session::{PtySession, spawn_with_options},
 };
-use std::{
-    path::Path,
-    process::{Command, Output, Stdio},
-};
+use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 const RUNBOOK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/warm-standby.yaml");
@@ -228,39 +229,4 @@ fn a_dumb_terminal_is_not_asked_and_gets_no_escape_codes() {
     let before = modes(&mut terminal);
     let (shown, _) = end(&mut terminal, &before);
     assert!(shown.contains("service restored") && !shown.contains('\u{1b}'), "{shown}");
-}
-
-#[test]
-fn no_color_means_none() {
-    let place = Place::new();
-    let mut terminal = place.shell(&typed(&format!("{PLANNED} --speed max")), "cols 100", "NO_COLOR=1");
-    let before = modes(&mut terminal);
-    let (shown, _) = end(&mut terminal, &before);
-    let colours = shown.split("\u{1b}[").skip(1).filter(|code| {
-        let end = code.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(0);
-        code[end..].starts_with('m')
-    });
-    assert_eq!(colours.count(), 0, "{shown}");
-}
-
-#[test]
-fn sixty_columns_are_enough_for_everything_but_commands() {
-    let place = Place::new();
-    for line in ["plan RUNBOOK --sandbox", &format!("{PLANNED} --speed 600"), "status RUNBOOK --sandbox"] {
-        let mut terminal = place.shell(&typed(line), "cols 60", "");
-        let before = modes(&mut terminal);
-        let (shown, _) = end(&mut terminal, &before);
-        // Of a run its closing report: rows that are drawn over each other are no lines of a text.
-        let report = &shown[shown.rfind("outcome ").unwrap_or(0)..];
-        let shown = console::strip_ansi_codes(report).into_owned();
-        // A command is never broken: it is copied whole.
-        let wide = shown
-            .split(['\n', '\r'])
-            .find(|l| console::measure_text_width(l) > 60 && !l.contains("lifeboat ") && !l.contains(file()));
-        assert_eq!(wide, None, "{line}");
-    }
-}
-
-fn file() -> &'static str {
-    Path::new(RUNBOOK).file_name().and_then(|n| n.to_str()).unwrap()
 }
