@@ -3,12 +3,12 @@
 //!
 //! The watermark is a snapshot: the set of transactions whose changes are visible. A replica
 //! replays its source's transactions under their own ids, so where both sides take a snapshot that
-//! ends at the same id, with no transaction that writes under way in either, both see exactly the
-//! same transactions, and equal data must give equal sums. The source's snapshot is taken in such a
+//! ends at the same id, with no older transaction under way in either, both see exactly the same
+//! transactions, and equal data must give equal sums. The source's snapshot is taken in such a
 //! moment, then the replica's is taken again and again until it comes to the same id or passes it.
-//! Once both are held, writes go on without being seen. A source that is never without a write under
-//! way gives no such moment; then nothing is told. Databases of which neither follows the other
-//! differ.
+//! Once both are held, writes go on without being seen. A source on which one transaction always
+//! outlives another gives no such moment; then nothing is told. Databases of which neither follows
+//! the other differ.
 //!
 //! The sum of a table is over the MD5 of each row's text, so it does not depend on any order.
 
@@ -76,7 +76,7 @@ pub(super) async fn same(tables: &[String], here: &Reach, there: &Reach) -> Resu
         (false, true) => meet(&one, &other).await,
     };
     let Some(watermark) = met.map_err(Failed::look)? else {
-        let why = "no moment without a write under way was found to compare at".to_owned();
+        let why = "no moment to compare at was found: some transaction was always under way".to_owned();
         return Err(LookError::Transient { after: None, why });
     };
     for table in tables {
@@ -137,14 +137,14 @@ struct Snapshot {
 }
 
 impl Snapshot {
-    /// Where it ends, if nothing is under way.
+    /// Where it ends, if it sees everything that began before.
     fn quiet(&self) -> Option<u64> {
         (self.xmin == self.xmax).then_some(self.xmax)
     }
 }
 
-/// Takes a new snapshot in place of the one that is held. On a replica the transactions under way
-/// are not listed one by one, but `xmin` tells of them as well.
+/// Takes a new snapshot in place of the one that is held. On a replica the transactions that it does
+/// not see are not listed one by one, but `xmin` tells of them as well.
 async fn snapshot(session: &Session) -> Result<Snapshot, Failed> {
     session.run(&format!("rollback; {BEGIN}")).await?;
     let text = session.text("select txid_current_snapshot()::text", &[]).await?.unwrap_or_default();
@@ -156,7 +156,7 @@ async fn snapshot(session: &Session) -> Result<Snapshot, Failed> {
 }
 
 /// A table's number of rows, and the sum over its rows.
-async fn sum(session: &Session, table: &str) -> Result<(i64, String), Failed> {
+pub(super) async fn sum(session: &Session, table: &str) -> Result<(i64, String), Failed> {
     let quoted = session.text("select $1::text::regclass::text", &[&table]).await?.unwrap_or_default();
     let half = |from: u8| format!("sum(('x' || substr(h, {from}, 16))::bit(64)::int8::numeric)");
     let query = format!(

@@ -136,7 +136,7 @@ async fn a_check_says_yes_no_or_nothing() {
     let absent = shells.look(&look(vec!["./absent".into()], Span::secs(60))).await;
     assert!(matches!(absent, Err(LookError::Permanent { .. })), "{absent:?}");
     let late = shells.look(&look(shell("sleep 600"), Span::ms(400))).await;
-    let why = "the check does not end within 0.4s".to_owned();
+    let why = "the check does not end within 400ms".to_owned();
     assert_eq!(late, Err(LookError::Transient { after: None, why }));
 }
 
