@@ -92,7 +92,7 @@ impl<'a> Move<'a> {
         // A dry run leaves no trace, not even an empty store.
         let store = store(common, !args.dry_run)?;
         let purpose = if args.dry_run { Purpose::Look } else { Purpose::Begin };
-        let world = world(common, purpose(loaded.runbook()))?;
+        let world = world(common, purpose(&loaded))?;
         let since = args.since.as_deref().map(|text| since(text, world.clock.now())).transpose()?;
         Ok(Self { common, args, loaded, world, store, policy, since })
     }

@@ -20,7 +20,7 @@ use crate::{
 pub(super) fn run(common: &Common, args: &PlanArgs) -> Result<u8, Failure> {
     let loaded = load(common, &args.file)?;
     block_on(common, async {
-        let world = if args.offline { None } else { Some(world(common, Purpose::Look(loaded.runbook()))?) };
+        let world = if args.offline { None } else { Some(world(common, Purpose::Look(&loaded))?) };
         let modes = match (args.planned, args.emergency) {
             (true, false) => vec![Mode::Planned],
             (false, true) => vec![Mode::Emergency],

@@ -27,7 +27,7 @@ use crate::{
 pub(super) fn run(common: &Common, args: &FileArgs) -> Result<u8, Failure> {
     let loaded = load(common, &args.file)?;
     block_on(common, async {
-        let world = world(common, Purpose::Look(loaded.runbook()))?;
+        let world = world(common, Purpose::Look(&loaded))?;
         let last = last(common, &loaded).await?;
         let seen = gather::look(&*world.look, &*world.clock, &Situation::targets(loaded.runbook())).await;
         let situation = Situation::of(loaded.runbook(), &seen, world.clock.now());

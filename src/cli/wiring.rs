@@ -7,9 +7,12 @@ use super::{
 };
 use crate::{
     check::{self, Checked},
-    clock::{BootClock, Clock, KernelBootClock, Span, TokioClock},
+    clock::{BootClock, Clock, KernelBootClock, Span, Timestamp, TokioClock},
     diagnostic::{Diagnostic, SourceMap, any_error},
-    driver::{Act, Look},
+    driver::{
+        Act, Look,
+        live::{self, Ground},
+    },
     engine::{RunState, Signals, Tempo},
     event::{Realm, Who},
     ids::{LeaseKey, SiteName},
@@ -229,20 +232,58 @@ pub(super) struct World {
 #[derive(Clone, Copy)]
 pub(super) enum Purpose<'a> {
     /// To look at it: nothing of a simulated one is kept, not even the speed of its time.
-    Look(&'a Runbook),
+    Look(&'a Loaded),
     /// To begin a run: a simulated world of another runbook is replaced.
-    Begin(&'a Runbook),
+    Begin(&'a Loaded),
     /// To take a run up: it must be the world that the run was begun in.
     TakeUp(&'a RunState),
+}
+
+impl Purpose<'_> {
+    /// What is said of the real world.
+    fn ground(self) -> Ground {
+        match self {
+            Self::Look(loaded) | Self::Begin(loaded) => Ground {
+                sites: loaded.runbook().sites.clone(),
+                resources: loaded.runbook().resources.clone(),
+                global_endpoint: loaded.runbook().global_endpoint.clone(),
+                folder: PathBuf::from(&loaded.folder),
+            },
+            Self::TakeUp(run) => Ground {
+                sites: run.plan.sites.clone(),
+                resources: run.plan.resources.clone(),
+                global_endpoint: run.plan.global_endpoint.clone(),
+                folder: PathBuf::from(&run.plan.folder),
+            },
+        }
+    }
+
+    fn signals(self) -> Result<Signals, Failure> {
+        Ok(if matches!(self, Self::Look(_)) { Signals::default() } else { signals::listen()? })
+    }
 }
 
 /// Opens a world. Must be called inside the runtime.
 pub(super) fn world(common: &Common, purpose: Purpose<'_>) -> Result<World, Failure> {
     environment(common)?;
-    if !common.sandbox {
-        return Err(Failure::environment("this lifeboat does not speak to AWS yet")
-            .hint("add --sandbox to work in a simulated world, or --offline to plan without one"));
-    }
+    if common.sandbox { simulated(common, purpose) } else { real(purpose) }
+}
+
+fn real(purpose: Purpose<'_>) -> Result<World, Failure> {
+    let boot: Arc<dyn BootClock> = Arc::new(KernelBootClock);
+    let (look, act) = live::open(purpose.ground(), boot.clone()).map_err(Failure::environment)?;
+    Ok(World {
+        look: Arc::new(look),
+        act: Arc::new(act),
+        clock: Arc::new(TokioClock::scaled(Timestamp::wall(), 1)),
+        boot,
+        tempo: Tempo(Span::ms(200)),
+        signals: purpose.signals()?,
+        sandbox: None,
+    })
+}
+
+fn simulated(common: &Common, purpose: Purpose<'_>) -> Result<World, Failure> {
     let home = home(common)?;
     let wrong = |e: sandbox::SandboxError| Failure::environment(e.to_string());
     let faults = common
@@ -257,9 +298,9 @@ pub(super) fn world(common: &Common, purpose: Purpose<'_>) -> Result<World, Fail
     };
     let options = Options { seed: common.seed, speed: Some(speed), faults, reset: false };
     let opened = match purpose {
-        Purpose::Look(runbook) => Opened::peek(&home, runbook, &options),
-        Purpose::Begin(runbook) => Opened::matches(&home, runbook)
-            .and_then(|same| Opened::open(&home, runbook, &Options { reset: !same, ..options })),
+        Purpose::Look(loaded) => Opened::peek(&home, loaded.runbook(), &options),
+        Purpose::Begin(loaded) => Opened::matches(&home, loaded.runbook())
+            .and_then(|same| Opened::open(&home, loaded.runbook(), &Options { reset: !same, ..options })),
         // The last moments of virtual time may have been cut off with the process that lived them.
         Purpose::TakeUp(run) => {
             Opened::take_up(&home, &run.plan.digest, &options).map(|world| world.not_before(run.last_at))
@@ -279,7 +320,7 @@ pub(super) fn world(common: &Common, purpose: Purpose<'_>) -> Result<World, Fail
         clock,
         boot: Arc::new(KernelBootClock),
         tempo,
-        signals: if matches!(purpose, Purpose::Look(_)) { Signals::default() } else { signals::listen()? },
+        signals: purpose.signals()?,
         sandbox: Some(sandbox),
     })
 }

@@ -4,6 +4,13 @@
 //! Drivers answer for one provider each; a look is never in doubt, a send may be.
 
 pub mod aws;
+pub mod live;
+mod names;
+mod postgres;
+mod reach;
+mod shell;
+mod tls;
+mod web;
 
 use crate::{
     clock::Span,

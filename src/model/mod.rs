@@ -10,7 +10,7 @@ mod site;
 pub use impact::{Fact, Impact, Outputs, fact};
 pub use resource::{
     Connection, DbEngine, DbIdentity, GroupIdentity, Kind, KindName, MachineIdentity, Password, RecordIdentity,
-    Resource, Size,
+    Resource, Size, Tls,
 };
 pub use shape::{Field, Fields, Need, Shape, Ty};
 pub use site::{Direction, FromTo, Mode, Objectives, Place, Site};

@@ -85,6 +85,7 @@ pub fn draft(checked: &Checked, request: &Request) -> Result<Plan, Vec<String>> 
         ends: FromTo { from, to },
         sites: runbook.sites.clone(),
         resources: runbook.resources.clone(),
+        global_endpoint: runbook.global_endpoint.clone(),
         objectives: runbook.objectives,
         steps,
         finally,

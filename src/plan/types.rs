@@ -10,7 +10,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a run will do and with what. Complete: the engine asks nothing else.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct Plan {
     pub sites: BTreeMap<SiteName, Site>,
     /// All resources of the runbook.
     pub resources: BTreeMap<ResourceName, Resource>,
+    /// Where global services answer, other than at their public address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub global_endpoint: Option<String>,
     /// The parameters as they are.
     pub parameters: Map<String, Value>,
     /// What the run is measured against.
@@ -74,6 +77,18 @@ impl Plan {
     /// Steps that will run and cannot be undone.
     pub fn irreversible(&self) -> impl Iterator<Item = &PlanStep> {
         self.steps.iter().filter(|s| s.runs() && s.impact == Impact::Irreversible)
+    }
+    /// The names of the variables that its commands are given beside the usual ones.
+    pub fn environment(&self) -> BTreeSet<&str> {
+        let steps = || self.steps.iter().chain(&self.finally).filter(|s| s.runs());
+        let own = steps().filter_map(|s| Some((s.draft.action.as_deref()?, &s.draft.with)));
+        let undo = steps().filter_map(|s| s.undo.as_ref()).map(|undo| (undo.action.as_str(), &undo.with));
+        let commands = own.chain(undo).filter(|(action, _)| *action == "exec");
+        commands
+            .filter_map(|(_, with)| with.get("environment"))
+            .flat_map(|names| names.as_array().map_or(std::slice::from_ref(names), Vec::as_slice))
+            .filter_map(Value::as_str)
+            .collect()
     }
     /// A site of the runbook.
     pub fn site(&self, name: &SiteName) -> Option<&Site> {

@@ -133,6 +133,7 @@ pub(super) fn plan() -> Plan {
     Plan {
         run: crate::ids::RunId::new("r1kf"),
         incident: None,
+        global_endpoint: None,
         runbook: "storefront".into(),
         digest: "3f9a0c57d2e1b84466aa".into(),
         folder: "runbooks".into(),

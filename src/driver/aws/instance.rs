@@ -18,6 +18,7 @@ pub(super) fn read(seen: &DbInstance, at: &Site, sites: &BTreeMap<SiteName, Site
         .filter_map(|g| g.vpc_security_group_id().map(str::to_owned))
         .collect();
     security_groups.sort();
+    let backup_retention = seen.backup_retention_period().and_then(|days| days.try_into().ok()).unwrap_or(0);
     let source = seen.read_replica_source_db_instance_identifier().filter(|s| !s.is_empty());
     Some(Db {
         identifier: seen.db_instance_identifier()?.to_owned(),
@@ -29,7 +30,9 @@ pub(super) fn read(seen: &DbInstance, at: &Site, sites: &BTreeMap<SiteName, Site
         parameter_group: group.and_then(|g| g.db_parameter_group_name()).unwrap_or_default().to_owned(),
         parameters: apply_status(group.and_then(|g| g.parameter_apply_status()).unwrap_or("in-sync")),
         security_groups,
-        backup_retention: seen.backup_retention_period().and_then(|days| days.try_into().ok()).unwrap_or(0),
+        backup_retention,
+        // An instance without backups has a window all the same; nothing happens in it.
+        backup_window: seen.preferred_backup_window().filter(|_| backup_retention > 0).and_then(|w| w.parse().ok()),
         kms_key: seen.kms_key_id().map(str::to_owned),
         settings: Settings {
             class: seen.db_instance_class().unwrap_or_default().to_owned(),
