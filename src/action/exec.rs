@@ -32,6 +32,12 @@ pub(super) const ROW: ActionRow = ActionRow {
                 "false",
                 "The check changes nothing, so plans may run it too.",
             ),
+            Field::optional(
+                "environment",
+                Ty::List(&Ty::Fixed),
+                "Names of variables of lifeboat's own environment that the command and its check are given, beside PATH, HOME, LANG, TZ and TMPDIR; their values are never recorded.",
+                "[CI_TOKEN]",
+            ),
             Field::default(
                 "impact",
                 Ty::OneOf(&["read", "safe", "disruptive", "irreversible"]),
@@ -42,7 +48,7 @@ pub(super) const ROW: ActionRow = ActionRow {
     },
     kinds: &[],
     at: DefaultAt::To,
-    outputs: &[Field::optional("output", Ty::Text, "What it wrote, its last 64 KiB.", "ok")],
+    outputs: &[Field::optional("output", Ty::Text, "What it wrote to its standard output, the last 64 KiB.", "ok")],
     impact: Impact::Disruptive,
     timeout: Span::mins(5),
     undone_by: None,
@@ -52,11 +58,22 @@ pub(super) const ROW: ActionRow = ActionRow {
 fn lower(f: &mut Fields<'_>) -> Option<Action> {
     let (command, check) = (f.texts("command"), f.texts("check"));
     let (read_only, impact) = (f.flag("check_is_read_only"), impact(f));
+    let environment = f.texts("environment").unwrap_or_default();
+    for name in environment.iter().filter(|name| !is_variable(name)) {
+        f.complain("environment", format!("`{name}` is not the name of a variable; write for example CI_TOKEN"));
+    }
     let command = command?;
     if command.is_empty() || check.as_ref().is_some_and(Vec::is_empty) {
         f.complain("command", "a command needs at least a program");
     }
-    Some(Action::Exec(Exec { command, check, check_is_read_only: read_only.unwrap_or(false), impact }))
+    let check_is_read_only = read_only.unwrap_or(false);
+    Some(Action::Exec(Exec { command, check, check_is_read_only, environment, impact }))
+}
+
+/// A name as the shell has them: a value that slipped in, `TOKEN=secret`, is none.
+fn is_variable(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// The impact that the author states.
@@ -78,6 +95,9 @@ pub struct Exec {
     pub check: Option<Vec<String>>,
     /// The check changes nothing.
     pub check_is_read_only: bool,
+    /// The names of the variables that both are given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<String>,
     /// As the author states it.
     pub impact: Impact,
 }
@@ -86,15 +106,25 @@ impl Exec {
     const CHECK_LIMIT: Span = Span::secs(30);
 
     fn check(&self) -> Option<Command> {
-        Some(Command { argv: self.check.clone()?, limit: Self::CHECK_LIMIT, read_only: self.check_is_read_only })
+        Some(self.command(self.check.clone()?, Self::CHECK_LIMIT, self.check_is_read_only))
+    }
+
+    fn command(&self, argv: Vec<String>, limit: Span, read_only: bool) -> Command {
+        Command { argv, limit, read_only, environment: self.environment.clone() }
     }
 
     fn effect(&self, cx: &StepCx<'_>) -> Effect {
         let limit = cx.limit;
         // Without a check nothing tells: the target is named, but never looked at.
-        let watched = self.check().unwrap_or(Command { argv: self.command.clone(), limit, read_only: false });
-        let run =
-            Run { step: cx.step.clone(), argv: self.command.clone(), check: self.check(), limit, impact: self.impact };
+        let watched = self.check().unwrap_or_else(|| self.command(self.command.clone(), limit, false));
+        let run = Run {
+            step: cx.step.clone(),
+            argv: self.command.clone(),
+            check: self.check(),
+            environment: self.environment.clone(),
+            limit,
+            impact: self.impact,
+        };
         Effect { target: Target::at(cx.at, What::Command(watched)), call: Call::Run(run) }
     }
 }

@@ -365,3 +365,19 @@ fn a_site_is_closed_when_it_is_absent_a_replica_frozen_or_quarantined() {
     assert_eq!(gate(Seen::Absent, false), writers::Gate::Closed);
     assert!(matches!(gate(Seen::Unknown { why: "dark".into() }, false), writers::Gate::Unknown(_)));
 }
+
+#[test]
+fn a_command_and_its_check_are_given_variables_by_name_and_never_by_value() {
+    let given = |name: &str| {
+        let with = json!({ "command": ["ci", "lock"], "check": ["ci", "locked"], "environment": [name] });
+        super::lower("exec", with.as_object().unwrap())
+    };
+    let Ok(exec) = given("CI_TOKEN") else { panic!("a name") };
+    let bench = Bench::at("oregon");
+    let targets = bench.cx("db", |cx| exec.behave().targets(cx));
+    assert!(matches!(&targets[..], [Target { what: What::Command(check), .. }] if check.environment == ["CI_TOKEN"]));
+    for wrong in ["CI_TOKEN=secret", "", "9LIVES", "A-B"] {
+        let problems = given(wrong).unwrap_err();
+        assert_eq!(problems[0].0, "environment", "{problems:?}");
+    }
+}

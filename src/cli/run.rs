@@ -69,6 +69,19 @@ pub(super) fn busy(holder: &Holder) -> Failure {
     .hint(format!("lifeboat pause{name}    makes it wait"))
 }
 
+/// Exit 11 where commands of a run would miss a variable: told before its first effect, not amid it.
+fn equipped(world: &World, plan: &Plan) -> Result<(), Failure> {
+    let missing: Vec<_> = plan.environment().into_iter().filter(|name| std::env::var_os(name).is_none()).collect();
+    // The sandbox runs no command.
+    if world.sandbox.is_some() || missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.join(", ");
+    let is = if missing.len() == 1 { "is" } else { "are" };
+    Err(Failure::environment(format!("{names} {is} not set, and commands of this run are given it by `environment`"))
+        .hint(format!("export {}", missing.join(" "))))
+}
+
 /// Begins a run on a claimed lease and stays with it.
 pub(super) async fn begin(
     common: &Common,
@@ -77,6 +90,7 @@ pub(super) async fn begin(
     (store, key, newest): (&Arc<dyn Store>, &LeaseKey, Option<RunId>),
     begin: Start,
 ) -> Result<u8, Failure> {
+    equipped(world, &begin.plan)?;
     let fence = claim(store, key, consent).await?;
     // The plan was made without the lease: nobody may have run anything since.
     if store.runs(Some(key)).await?.into_iter().next().map(|r| r.id) != newest {
@@ -105,6 +119,7 @@ pub(super) async fn go_on(
     (store, key, run): (&Arc<dyn Store>, &LeaseKey, &RunId),
     plan: &Plan,
 ) -> Result<u8, Failure> {
+    equipped(world, plan)?;
     let fence = claim(store, key, consent).await?;
     let past = store.read(run, Seq(1)).await?;
     let head = past.last().map_or(Seq(0), |e| e.seq);

@@ -268,6 +268,7 @@ fn d7_a_doubt_is_settled_by_looking_and_what_nothing_tells_is_asked() {
             argv: vec!["is".into(), "cut".into()],
             limit: Span::secs(30),
             read_only: false,
+            environment: vec![],
         });
         run.see("oregon", what, answer(ok));
     };

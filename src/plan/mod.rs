@@ -12,6 +12,8 @@ mod paths;
 mod predict;
 mod scope;
 mod situation;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use draft::{Request, draft};

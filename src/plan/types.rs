@@ -10,7 +10,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a run will do and with what. Complete: the engine asks nothing else.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,6 +74,18 @@ impl Plan {
     /// Steps that will run and cannot be undone.
     pub fn irreversible(&self) -> impl Iterator<Item = &PlanStep> {
         self.steps.iter().filter(|s| s.runs() && s.impact == Impact::Irreversible)
+    }
+    /// The names of the variables that its commands are given beside the usual ones.
+    pub fn environment(&self) -> BTreeSet<&str> {
+        let steps = || self.steps.iter().chain(&self.finally).filter(|s| s.runs());
+        let own = steps().filter_map(|s| Some((s.draft.action.as_deref()?, &s.draft.with)));
+        let undo = steps().filter_map(|s| s.undo.as_ref()).map(|undo| (undo.action.as_str(), &undo.with));
+        let commands = own.chain(undo).filter(|(action, _)| *action == "exec");
+        commands
+            .filter_map(|(_, with)| with.get("environment")?.as_array())
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect()
     }
     /// A site of the runbook.
     pub fn site(&self, name: &SiteName) -> Option<&Site> {

@@ -48,6 +48,9 @@ pub struct Run {
     pub argv: Vec<String>,
     /// Exit 0 of it: already so. Makes the command observable.
     pub check: Option<Command>,
+    /// The names of the variables it is given from lifeboat's own environment; never their values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<String>,
     /// It and what it started is ended after that.
     pub limit: Span,
     /// As the author states it.

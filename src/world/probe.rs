@@ -55,6 +55,9 @@ pub struct Command {
     pub limit: Span,
     /// The author says that it changes nothing, so that plans may run it too.
     pub read_only: bool,
+    /// The names of the variables it is given from lifeboat's own environment; never their values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<String>,
 }
 
 /// The answer to a probe. An answer of "no" is an answer; not being able to ask is `Unknown`.

@@ -62,7 +62,12 @@ fn a_doubt_that_no_look_settles_is_asked_in_the_end() {
     let mut run = Run::planned(steps);
     run.live.interactive = true;
     let check = || {
-        What::Command(probe::Command { argv: vec!["is".into(), "cut".into()], limit: Span::secs(30), read_only: false })
+        What::Command(probe::Command {
+            argv: vec!["is".into(), "cut".into()],
+            limit: Span::secs(30),
+            read_only: false,
+            environment: vec![],
+        })
     };
     let answer = probe::Answer { ok: false, why: String::new(), output: serde_json::Value::Null };
     run.turn();

@@ -418,8 +418,20 @@ pub(super) fn http(url: &str, json: &[(&str, &str)]) -> probe::Http {
 
 pub(super) fn run(step: &str, argv: &[&str], check: Option<&[&str]>) -> Call {
     let words = |argv: &[&str]| argv.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>();
-    let check = check.map(|argv| probe::Command { argv: words(argv), limit: Span::secs(30), read_only: false });
-    Call::Run(Run { step: StepId::from(step), argv: words(argv), check, limit: Span::mins(5), impact: Impact::Safe })
+    let check = check.map(|argv| probe::Command {
+        argv: words(argv),
+        limit: Span::secs(30),
+        read_only: false,
+        environment: vec![],
+    });
+    Call::Run(Run {
+        step: StepId::from(step),
+        argv: words(argv),
+        check,
+        environment: vec![],
+        limit: Span::mins(5),
+        impact: Impact::Safe,
+    })
 }
 
 pub(super) fn refused(result: Result<Receipt, SendError>) -> String {

@@ -176,8 +176,16 @@ fn a_command_makes_its_check_hold_and_is_never_executed() {
     let mut bench = postgres(12);
     let check = ["./ci", "locked"].map(str::to_owned).to_vec();
     let so = |b: &Bench| {
-        b.answer("oregon", What::Command(probe::Command { argv: check.clone(), limit: Span::secs(1), read_only: true }))
-            .ok
+        b.answer(
+            "oregon",
+            What::Command(probe::Command {
+                argv: check.clone(),
+                limit: Span::secs(1),
+                read_only: true,
+                environment: vec![],
+            }),
+        )
+        .ok
     };
     assert!(!so(&bench));
     bench.send("oregon", run("lock", &["./ci", "lock"], Some(&["./ci", "locked"]))).unwrap();
