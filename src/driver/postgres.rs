@@ -81,13 +81,13 @@ pub(super) struct Databases;
 impl Databases {
     /// Where in its log a database stands; see `position`.
     pub(super) async fn position(&self, at: &Reach) -> Result<Seen, LookError> {
-        let session = Session::open(at, QUICK).await.map_err(|e| e.look())?;
+        let session = Session::open(at, QUICK).await.map_err(Failed::look)?;
         Ok(Seen::Position(position::look(&session, &at.user).await?))
     }
 
     /// Whether a marker row is readable.
     pub(super) async fn marker(&self, at: &Reach, marker: &str) -> Result<Seen, LookError> {
-        let session = Session::open(at, QUICK).await.map_err(|e| e.look())?;
+        let session = Session::open(at, QUICK).await.map_err(Failed::look)?;
         let found = session.client.query_opt(&format!("select from {MARKER} where marker = $1"), &[&marker]).await;
         match found.map_err(Failed::from) {
             Ok(Some(_)) => Ok(answer(true, "the row is there")),
@@ -101,19 +101,19 @@ impl Databases {
     /// Nothing of it stays unless the COMMIT was taken, so only an answer lost after that leaves it
     /// in doubt.
     pub(super) async fn write_marker(&self, at: &Reach, marker: &str) -> Result<Receipt, SendError> {
-        let session = Session::open(at, QUICK).await.map_err(|e| e.before_commit())?;
-        session.run("begin read write").await.map_err(|e| e.before_commit())?;
+        let session = Session::open(at, QUICK).await.map_err(Failed::before_commit)?;
+        session.run("begin read write").await.map_err(Failed::before_commit)?;
         // `if not exists` alone would ask for the right to create even where the table is there.
         let there = session.text("select to_regclass('lifeboat_marker')::text", &[]).await;
-        if there.map_err(|e| e.before_commit())?.is_none() {
+        if there.map_err(Failed::before_commit)?.is_none() {
             let create = format!(
                 "create table if not exists {MARKER} (marker text primary key, at timestamptz not null default now())"
             );
-            session.run(&create).await.map_err(|e| e.before_commit())?;
+            session.run(&create).await.map_err(Failed::before_commit)?;
         }
         let insert = format!("insert into {MARKER} (marker) values ($1) on conflict do nothing");
         session.client.execute(&insert, &[&marker]).await.map_err(|e| Failed::from(e).before_commit())?;
-        session.run("commit").await.map_err(|e| e.at_commit())?;
+        session.run("commit").await.map_err(Failed::at_commit)?;
         Ok(Receipt::default())
     }
 

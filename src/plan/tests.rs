@@ -35,7 +35,7 @@ fn the_variables_of_all_commands_that_will_run_are_known_beforehand() {
   - { id: lock, action: exec, with: { command: [ci, lock], environment: [CI_TOKEN, CI_URL] }, undo: { action: exec, with: { command: [ci, unlock], environment: [UNLOCK] } } }
   - { id: tell, action: exec, with: { command: [tell], environment: [PAGER] }, emergency: skip }
 finally:
-  - { id: note, action: exec, with: { command: [note], environment: NOTES, impact: safe } }
+  - { id: note, action: exec, with: { command: [note], environment: [NOTES], impact: safe } }
 ";
     assert_eq!(
         Vec::from_iter(plan(Mode::Planned, steps).environment()),

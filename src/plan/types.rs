@@ -85,8 +85,8 @@ impl Plan {
         let undo = steps().filter_map(|s| s.undo.as_ref()).map(|undo| (undo.action.as_str(), &undo.with));
         let commands = own.chain(undo).filter(|(action, _)| *action == "exec");
         commands
-            .filter_map(|(_, with)| with.get("environment"))
-            .flat_map(|names| names.as_array().map_or(std::slice::from_ref(names), Vec::as_slice))
+            .filter_map(|(_, with)| with.get("environment")?.as_array())
+            .flatten()
             .filter_map(Value::as_str)
             .collect()
     }

@@ -3,7 +3,7 @@
 mod server;
 
 use super::{
-    Databases, LookError, QUICK, Reach, SendError, Tls,
+    Databases, LONG, LookError, QUICK, Reach, SendError, Tls,
     checks::sum,
     session::{Failed, Session},
 };
@@ -184,7 +184,7 @@ async fn tables_are_compared_where_both_sites_see_the_same_transactions() {
     let (at, there) = (source.reach(), replica.reach());
     let folder = tempfile::tempdir().unwrap();
     let same = probe(&[], &["orders", "\"Odd name\""]);
-    let writer = session(&at).await;
+    let writer = Session::open(&at, LONG).await.unwrap();
     let tables =
         "create table orders as select i as id, md5(i::text) as what, now() as at from generate_series(1, 500) i;
                   create table \"Odd name\" (a float8, b bytea); insert into \"Odd name\" values (0.1, 'x')";
