@@ -7,5 +7,6 @@ mod crash;
 mod emergency;
 mod lab;
 mod process;
+mod properties;
 mod there_and_back;
 mod waiting;
