@@ -74,6 +74,12 @@ impl Snapshot {
         let name = self.name_for(cx, item);
         let target = database.beside(What::Snapshot(name.clone()));
         match w.seen(&target) {
+            Some(Seen::Snapshot(snapshot)) if foreign(&database, snapshot, w) => {
+                return Err(Next::stuck(
+                    format!("the snapshot {name} is of another database than {}", database.identity.identifier),
+                    "give the snapshot of each database a name of its own",
+                ));
+            }
             Some(Seen::Snapshot(snapshot)) if snapshot.complete => {
                 let outputs = Outputs::from([("snapshot".to_owned(), name.clone().into())]);
                 return Ok(Next::Done {
@@ -102,4 +108,15 @@ impl Snapshot {
             rds::Call::CreateSnapshot { identifier: db.identifier.clone(), resource_id: db.resource_id.clone(), name };
         Ok(Next::send(Effect { target, call: Call::Rds(call) }, "no snapshot"))
     }
+}
+
+/// It was taken of an instance that is neither there now nor was renamed away.
+fn foreign(database: &Database<'_>, snapshot: &rds::Snapshot, w: &World) -> bool {
+    let there = w.db(&database.target).map(|db| &db.resource_id);
+    let retired: &[rds::Db] = match w.seen(&database.retired) {
+        Some(Seen::Dbs(all)) => all,
+        _ => &[],
+    };
+    let mut own = there.into_iter().chain(retired.iter().map(|db| &db.resource_id)).peekable();
+    own.peek().is_some() && own.all(|id| *id != snapshot.of)
 }

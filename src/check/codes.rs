@@ -97,7 +97,7 @@ pub const CODES: &[CodeRow] = &[
     row(
         "LB0504",
         "the old writer is opened again",
-        "A move that has frozen the site being left must not open it again by a step: after the promotion that makes two writers. Before it, the step's `undo` does so. In reprotect the site that was left may only be opened when it is quarantined, retired or already a replica.",
+        "A move that has frozen the site being left must not open it again by a step: after the promotion that makes two writers. Before it, the step's `undo` does so. In reprotect the site that was left may only be opened when it is quarantined: renamed it stays in its parameter group, and would take writes under its new name.",
         "  - { id: reopen, action: unfreeze-writes, resource: orders, at: from }\n  - { id: soak, action: wait, with: { for: 15m, while: [writes_ok] } }",
         "  - { id: soak, action: wait, with: { for: 15m, while: [writes_ok] } }",
     ),

@@ -124,8 +124,8 @@ pub(super) fn stays_closed(case: &Case<'_>, out: &mut Vec<Diagnostic>) {
                 !case.acting(FREEZE).filter(same).any(after)
                     && !case.promotions().iter().any(|(p, r)| *r == resource && after(*p))
             } else {
-                let closing = ["quarantine", "retire", "reverse-replication"];
-                closing.iter().any(|action| case.acting(action).filter(same).any(|i| case.before(i, open)))
+                // Renamed it stays in the group, and takes writes under its new name.
+                case.acting("quarantine").filter(same).any(|i| case.before(i, open))
             };
             if !closed {
                 out.push(opened(case, open, resource));
@@ -140,7 +140,7 @@ fn opened(case: &Case<'_>, open: usize, resource: &ResourceName) -> Diagnostic {
     let help = if case.direction.is_move() {
         "remove it: the `undo` of the freeze opens the site before the promotion, and nothing may after it"
     } else {
-        "put `quarantine` or `retire` of the same resource before it"
+        "put `quarantine` of the same resource before it"
     };
     Diagnostic::error("LB0504", &path, message).here("two writers").help(help)
 }

@@ -149,16 +149,7 @@ const BROKEN: &[Broken] = &[
         )],
         &[("LB0504", "unfreeze-writes")],
     ),
-    (
-        &[
-            ("action: quarantine,", "action: snapshot, with: { name: x },"),
-            (
-                "action: retire, resource: orders, with: { rename: \"old-${run.id}\" }",
-                "action: snapshot, resource: orders, with: { name: y }",
-            ),
-        ],
-        &[("LB0504", "unfreeze-writes")],
-    ),
+    (&[("action: quarantine,", "action: snapshot, with: { name: x },")], &[("LB0504", "unfreeze-writes")]),
     (
         &[(
             "emergency: { run: best-effort, needs: [declare], timeout: 45s, hold: { max: 15m, then: page } }",

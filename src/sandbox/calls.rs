@@ -308,18 +308,20 @@ impl State {
         if self.dbs[db].source.is_some() {
             return never(format!("{identifier} is a replica: it takes no writes at all"));
         }
-        if !self.markers.contains_key(marker) {
+        if !self.has_marker(db, marker) {
             let (own, now) = (self.own_stream(db), self.now);
             self.streams[own].add(now, 1);
-            self.markers.insert(marker.to_owned(), (own, self.streams[own].rows(now)));
+            let row = self.streams[own].rows(now);
+            self.markers.entry(marker.to_owned()).or_default().insert(own, row);
         }
         Ok(())
     }
 
     /// Whether a marker is readable in an instance.
     pub(super) fn has_marker(&self, db: usize, marker: &str) -> bool {
-        let held = |(stream, row): &(usize, u64)| self.rows(db, self.now).get(stream).is_some_and(|n| n >= row);
-        self.markers.get(marker).is_some_and(held)
+        let rows = self.rows(db, self.now);
+        let held = |(stream, row): (&usize, &u64)| rows.get(stream).is_some_and(|n| n >= row);
+        self.markers.get(marker).is_some_and(|written| written.iter().any(held))
     }
 
     /// The snapshot of a name, as it is now.

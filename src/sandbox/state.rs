@@ -104,8 +104,8 @@ pub(super) struct State {
     pub(super) parameters: Vec<ParameterGroup>,
     pub(super) streams: Vec<Stream>,
     pub(super) snapshots: Vec<Kept>,
-    /// Rows written by `lifeboat_marker`: which row of which stream.
-    pub(super) markers: BTreeMap<String, (usize, u64)>,
+    /// Rows written by `lifeboat_marker`: in each stream that has one of that name, which row.
+    pub(super) markers: BTreeMap<String, BTreeMap<usize, u64>>,
     /// The newest writer of each resource.
     pub(super) active: BTreeMap<ResourceName, usize>,
     pub(super) groups: Vec<Group>,

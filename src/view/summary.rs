@@ -81,6 +81,8 @@ pub struct Held {
     pub since: Timestamp,
     /// When it has lasted too long.
     pub until: Timestamp,
+    /// Only the promotion ends it: it is not opened again.
+    pub for_good: bool,
 }
 
 /// A step and what there is to tell of it.
@@ -131,7 +133,13 @@ pub fn of(events: &[Event], commands: Option<&Commands>) -> Option<Summary> {
         held: progress
             .holds
             .iter()
-            .map(|(step, h)| Held { step: step.clone(), what: h.what.clone(), since: h.since, until: h.until })
+            .map(|(step, h)| Held {
+                step: step.clone(),
+                what: h.what.clone(),
+                since: h.since,
+                until: h.until,
+                for_good: words::ends_with_promotion(h, &progress),
+            })
             .collect(),
         owed: progress.owed.iter().cloned().collect(),
         steps: told(&progress),
@@ -221,7 +229,13 @@ impl Summary {
         let ended = self.outcome.is_some();
         for held in &self.held {
             let (since, until) = (held.since.time_of_day(), held.until.time_of_day());
-            let text = format!("{} since {since}, until {until} at most, by {}", held.what, held.step);
+            // This report ends a process: what it holds is not opened before another takes the run up.
+            let ends = match held.for_good {
+                true => "until the promotion is done".to_owned(),
+                false if ended => "until it is opened by hand".to_owned(),
+                false => format!("for too long from {until} on; no process opens it by itself now"),
+            };
+            let text = format!("{} since {since}, {ends}; by {}", held.what, held.step);
             rows.push(("held".into(), Tone::Bad, text));
         }
         if self.held.is_empty() && !ended {

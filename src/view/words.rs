@@ -392,10 +392,15 @@ pub fn held(progress: &Progress) -> String {
     format!("; held: {}", progress.holds.values().map(|h| hold(h, progress)).collect::<Vec<_>>().join(", "))
 }
 
+/// What is held closed stays closed for good: a promotion of what it guards was sent.
+pub fn ends_with_promotion(hold: &super::progress::Hold, progress: &Progress) -> bool {
+    progress.irrevocable || hold.past_return
+}
+
 /// What is held closed, since when and until when.
 pub fn hold(hold: &super::progress::Hold, progress: &Progress) -> String {
     let since = hold.since.time_of_day();
-    if progress.irrevocable || hold.past_return {
+    if ends_with_promotion(hold, progress) {
         return format!("{} since {since}, until the promotion is done", hold.what);
     }
     format!("{} since {since}, until {} at most", hold.what, hold.until.time_of_day())

@@ -8,6 +8,7 @@ mod emergency;
 mod inherited;
 mod lab;
 mod process;
+mod properties;
 mod standbys;
 mod there_and_back;
 mod waiting;

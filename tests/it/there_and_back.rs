@@ -8,7 +8,8 @@ use lifeboat::{
 };
 use std::time::Instant;
 
-const ROUND: [Direction; 4] = [Direction::Failover, Direction::Reprotect, Direction::Failback, Direction::Reprotect];
+pub const ROUND: [Direction; 4] =
+    [Direction::Failover, Direction::Reprotect, Direction::Failback, Direction::Reprotect];
 
 /// Seeds of a run of the tests; `LIFEBOAT_SEEDS` asks for more.
 fn seeds() -> std::ops::Range<u64> {
@@ -29,12 +30,17 @@ fn sent(ran: &Ran) -> Vec<(&lifeboat::ids::StepId, &Effect)> {
     intents.collect()
 }
 
-/// A step sends the same effects in the same order; steps side by side may change places.
-fn executed_is_predicted(ran: &Ran) {
+/// A step sends the same effects in the same order; what goes on side by side, steps or the resources of
+/// one step, may change places.
+pub fn executed_is_predicted(ran: &Ran) {
     let (executed, predicted): (Vec<_>, Vec<_>) = (sent(ran), ran.plan.effects().collect());
     for step in ran.plan.steps.iter().chain(&ran.plan.finally) {
         let of = |all: &[(&lifeboat::ids::StepId, &Effect)]| {
-            all.iter().filter(|(id, _)| **id == step.id).map(|(_, e)| (*e).clone()).collect::<Vec<_>>()
+            let mut own: Vec<_> = all.iter().filter(|(id, _)| **id == step.id).map(|(_, e)| (*e).clone()).collect();
+            if step.resources.len() > 1 {
+                own.sort_by(|a, b| a.target.cmp(&b.target));
+            }
+            own
         };
         assert_eq!(of(&executed), of(&predicted), "{} {} of {}", ran.plan.direction, step.id, ran.plan.run);
     }

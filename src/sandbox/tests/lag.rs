@@ -1,9 +1,10 @@
 //! Replication and what metrics tell of it.
 
-use super::{Bench, postgres};
+use super::{Bench, postgres, runbook};
 use crate::{
     clock::Span,
-    model::DbEngine,
+    ids::ResourceName,
+    model::{DbEngine, Kind},
     world::{
         Seen, What,
         rds::{self, LagSample},
@@ -140,4 +141,24 @@ fn a_marker_is_written_past_the_freeze_and_readable_once_it_is_replicated() {
     assert!(bench.answer("ohio", marker()).ok && !bench.answer("oregon", marker()).ok);
     bench.until("replicated", |b| b.answer("oregon", marker()).ok);
     assert!(bench.position("oregon").lsn >= bench.position("ohio").lsn - 64, "all before it is there too");
+}
+
+#[test]
+fn two_databases_may_hold_markers_of_the_same_name() {
+    let mut spec = runbook(DbEngine::Postgres);
+    let mut other = spec.resources[&ResourceName::from("orders")].clone();
+    other.name = "stock".into();
+    if let Kind::RdsInstance { sites, .. } = &mut other.kind {
+        sites.values_mut().for_each(|db| db.identifier = "stock".into());
+    }
+    spec.resources.insert("stock".into(), other);
+    let mut bench = Bench::of(&spec, 10);
+    for identifier in ["orders", "stock"] {
+        bench
+            .rds("ohio", rds::Call::WriteMarker { identifier: identifier.into(), marker: "run1-drained".into() })
+            .unwrap();
+    }
+    for identifier in ["orders", "stock"] {
+        assert!(bench.answer("ohio", What::Marker(identifier.into(), "run1-drained".into())).ok, "{identifier}");
+    }
 }

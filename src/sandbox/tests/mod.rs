@@ -168,8 +168,11 @@ pub(super) fn postgres(seed: u64) -> Bench {
 
 impl Bench {
     pub(super) fn new(engine: DbEngine, seed: u64) -> Self {
-        let runbook = runbook(engine);
-        Self { state: State::new(Spec::of(&runbook), seed, START), script: Script::of(&runbook), sent: 0 }
+        Self::of(&runbook(engine), seed)
+    }
+
+    pub(super) fn of(runbook: &Runbook, seed: u64) -> Self {
+        Self { state: State::new(Spec::of(runbook), seed, START), script: Script::of(runbook), sent: 0 }
     }
 
     pub(super) fn now(&self) -> Timestamp {
