@@ -32,7 +32,7 @@ def parameters(response):
     """What the call was given."""
     if response.automated_parameter_parsing:
         path = {k: v for k, v in response.uri_match.items() if not isinstance(v, dict)}
-        return plain({**path, **response._get_params()})
+        return {**plain(path), **plain(response._get_params())}
     try:
         return plain(json.loads(response.body or "{}"))
     except (TypeError, ValueError):

@@ -12,8 +12,9 @@ import botocore.session
 import jsonata
 from jsonpath_ng.ext import parse
 from moto.core.config import default_user_config
-from moto.core.exceptions import ServiceException
+from moto.core.exceptions import AWSError
 from moto.core.responses import ActionResult
+from moto.stepfunctions.parser import api
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_aws_sdk import (
     StateTaskServiceAwsSdk,
 )
@@ -164,20 +165,43 @@ def start_execution(original, self, state_machine_arn, name=None, execution_inpu
     return original(self, state_machine_arn, name or WORLD.new_id("", 32).lower(), execution_input, trace_header)
 
 
+class InvalidDefinition(AWSError):
+    """With its code, which moto leaves out."""
+
+    TYPE = "InvalidDefinition"
+
+
+class StateMachineAlreadyExists(AWSError):
+    """moto gives back the old one, with its old definition."""
+
+    TYPE = "StateMachineAlreadyExists"
+
+
 @around(StepFunctionsParserBackend, "create_state_machine")
 def create_state_machine(original, self, name, definition, *args, **kwargs):
     """A name is taken once, unless all is the same; the first state must be there."""
-    try:
-        machine = json.loads(definition)
-        found = machine.get("StartAt") in machine.get("States", {})
-    except (ValueError, AttributeError):
-        found = True  # the parser says what is wrong
-    if not found:
-        raise ServiceException("InvalidDefinition", f"MISSING_TRANSITION_TARGET: Missing 'Next' target: {machine.get('StartAt')} at /StartAt")
     for held in self.state_machines:
         if held.name == name and held.definition != definition:
-            raise ServiceException("StateMachineAlreadyExists", f"State Machine Already Exists: '{held.arn}'")
-    return original(self, name, definition, *args, **kwargs)
+            raise StateMachineAlreadyExists(f"State Machine Already Exists: '{held.arn}'")
+    try:
+        made = original(self, name, definition, *args, **kwargs)
+        machine = json.loads(definition)
+    except api.InvalidDefinition as error:
+        raise InvalidDefinition(f"Invalid State Machine Definition: '{error}'") from error
+    if machine["StartAt"] not in machine["States"]:
+        self.state_machines.remove(made)
+        raise InvalidDefinition(f"MISSING_TRANSITION_TARGET: Missing 'Next' target: {machine['StartAt']} at /StartAt")
+    return made
+
+
+@around(StepFunctionResponse, "describe_execution")
+def describe_execution(original, self):
+    """The output is JSON, a string too."""
+    answer = original(self)
+    execution = self.stepfunction_backend.describe_execution(answer.result["executionArn"])
+    if "output" in answer.result:
+        answer.result["output"] = json.dumps(execution.output)
+    return answer
 
 
 @replace(StepFunctionResponse, "stop_execution")
@@ -186,8 +210,9 @@ def stop_execution(self):
     backend, arn = self.stepfunction_backend, self._get_param("executionArn")
     execution = backend.describe_execution(arn)
     now = datetime.datetime.now(tz=datetime.timezone.utc)
-    execution.stop(stop_date=now, error=self._get_param("error"), cause=self._get_param("cause"))
-    return ActionResult({"stopDate": execution.stop_date})
+    execution.error, execution.cause = self._get_param("error"), self._get_param("cause")
+    execution.stop(stop_date=now, error=execution.error, cause=execution.cause)
+    return ActionResult({"stopDate": now})
 
 
 def stop_all():

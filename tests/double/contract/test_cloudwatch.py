@@ -4,6 +4,7 @@ import struct
 import time
 import urllib.request
 from datetime import datetime, timedelta, timezone
+from unittest import mock
 
 from .harness import EAST, WEST, Contract, client, control, url
 
@@ -72,8 +73,9 @@ class Cbor(Contract):
         self.assertIn(b"com.amazonaws.cloudwatch#ResourceNotFound", body)
 
     def test_boto_speaks_it_too(self):
-        put = client("cloudwatch", EAST, config={"request_min_compression_size_bytes": 200})
-        self.assertEqual(put.meta.service_model.resolved_protocol, "smithy-rpc-v2-cbor")
+        with mock.patch("botocore.model.PRIORITY_ORDERED_SUPPORTED_PROTOCOLS", ("smithy-rpc-v2-cbor",)):
+            put = client("cloudwatch", EAST, config={"request_min_compression_size_bytes": 200})
+            self.assertEqual(put.meta.service_model.resolved_protocol, "smithy-rpc-v2-cbor")
         now = datetime.now(timezone.utc)
         rows = [{"MetricName": "Depth", "Timestamp": now - MINUTE, "Value": float(v)} for v in (1, 2, 3)]
         put.put_metric_data(Namespace="lifeboat", MetricData=rows)
