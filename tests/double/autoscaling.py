@@ -135,7 +135,9 @@ def find(backend, name):
 
 
 @around(AutoScalingBackend, "create_auto_scaling_group")
-def create_auto_scaling_group(original, self, name, availability_zones, desired_capacity, max_size, min_size, *args, **kwargs):
+def create_auto_scaling_group(
+    original, self, name, availability_zones, desired_capacity, max_size, min_size, *args, **kwargs
+):
     """A name is taken once."""
     if name in self.autoscaling_groups:
         raise AutoscalingClientError("AlreadyExists", "AutoScalingGroup by this name already exists")
@@ -145,7 +147,9 @@ def create_auto_scaling_group(original, self, name, availability_zones, desired_
 
 
 @around(AutoScalingBackend, "update_auto_scaling_group")
-def update_auto_scaling_group(original, self, name, availability_zones, desired_capacity, max_size, min_size, *args, **kwargs):
+def update_auto_scaling_group(
+    original, self, name, availability_zones, desired_capacity, max_size, min_size, *args, **kwargs
+):
     """A new minimum raises the desired size, a new maximum lowers it, unless that is given too."""
     if name not in self.autoscaling_groups:
         raise ValidationError("AutoScalingGroup name not found - null")
@@ -177,8 +181,15 @@ def set_desired_capacity(self):
 
 
 PROCESSES = {
-    "Launch", "Terminate", "AddToLoadBalancer", "AlarmNotification", "AZRebalance", "HealthCheck", "InstanceRefresh",
-    "ReplaceUnhealthy", "ScheduledActions",
+    "Launch",
+    "Terminate",
+    "AddToLoadBalancer",
+    "AlarmNotification",
+    "AZRebalance",
+    "HealthCheck",
+    "InstanceRefresh",
+    "ReplaceUnhealthy",
+    "ScheduledActions",
 }
 
 
@@ -211,8 +222,12 @@ def describe_scaling_activities(self):
     """Newest first, paged; nothing for a group that is not there."""
     account, region = self.current_account, self.region
     name = self._get_param("AutoScalingGroupName")
-    rows = [a for (at, there, group), noted in ACTIVITIES.items() for a in noted
-            if (at, there) == (account, region) and name in (None, group)]
+    rows = [
+        a
+        for (at, there, group), noted in ACTIVITIES.items()
+        for a in noted
+        if (at, there) == (account, region) and name in (None, group)
+    ]
     wanted = self._get_param("ActivityIds")
     rows = [a for a in rows if not wanted or a.activity_id in wanted]
     start = int(self._get_param("NextToken") or 0)
@@ -222,4 +237,7 @@ def describe_scaling_activities(self):
 
 def fail_next_launches(account, region, name, times, message):
     """The group's next launches fail; its type and zone are put into the message."""
-    FAILING[account, region, name] = {"times": times, "message": message or NO_CAPACITY.format(type="t3.micro", zone=region + "a")}
+    FAILING[account, region, name] = {
+        "times": times,
+        "message": message or NO_CAPACITY.format(type="t3.micro", zone=region + "a"),
+    }

@@ -64,7 +64,9 @@ def renamed(db, old_name):
     """Metrics go on under the new name."""
     for account, region, identifier, metric in list(SERIES):
         if (account, region, identifier) == (db.account_id, db.region, old_name):
-            SERIES[account, region, db.db_instance_identifier, metric] = SERIES.pop((account, region, identifier, metric))
+            SERIES[account, region, db.db_instance_identifier, metric] = SERIES.pop(
+                (account, region, identifier, metric)
+            )
 
 
 RENAMED.append(renamed)
@@ -114,16 +116,21 @@ def get_metric_data(original, self, queries, start_time, end_time, scan_by="Time
             )
     others = [q for q in queries if q["Id"] not in given]
     rows += original(self, others, on_the_minute(start_time), end_time, scan_by) if others else []
-    return rows
+    asked = [q["Id"] for q in queries]
+    return sorted(rows, key=lambda r: asked.index(r["id"]))
 
 
 @around(CloudWatchBackend, "get_metric_statistics")
-def get_metric_statistics(original, self, namespace, metric_name, start_time, end_time, period, stats, dimensions, unit=None):
+def get_metric_statistics(
+    original, self, namespace, metric_name, start_time, end_time, period, stats, dimensions, unit=None
+):
     """The same, by the older call."""
     wanted = [{"Name": d["Name"], "Value": d["Value"]} for d in dimensions or []]
     series = find(self, namespace, metric_name, wanted)
     if series is None:
-        return original(self, namespace, metric_name, on_the_minute(start_time), end_time, period, stats, dimensions, unit)
+        return original(
+            self, namespace, metric_name, on_the_minute(start_time), end_time, period, stats, dimensions, unit
+        )
     return [point(stats, at, value) for at, value in series.samples(seconds(start_time), seconds(end_time))]
 
 

@@ -46,7 +46,11 @@ def instance(body):
 @route("GET", "routes")
 def routes(_):
     """What there is."""
-    return {"routes": [f"{m} {p}: {' '.join(h.__doc__.split())}" for (m, p), h in sorted(ROUTES.items(), key=lambda r: r[0][1])]}
+    return {
+        "routes": [
+            f"{m} {p}: {' '.join(h.__doc__.split())}" for (m, p), h in sorted(ROUTES.items(), key=lambda r: r[0][1])
+        ]
+    }
 
 
 @route("POST", "reset")
@@ -87,7 +91,10 @@ def clock(_):
     now = WORLD.clock.now()
     due = [{"in": round(e.due - now, 3), "of": str(e.owner)} for e in WORLD.agenda.entries]
     return {
-        "now": now, "scale": WORLD.clock.scale, "stopped": WORLD.clock.stopped, "agenda": due,
+        "now": now,
+        "scale": WORLD.clock.scale,
+        "stopped": WORLD.clock.stopped,
+        "agenda": due,
         "failures": WORLD.agenda.failures,
     }
 
@@ -134,7 +141,12 @@ def set_instance(body):
 def set_metric(body):
     """Gives instance `id` a metric (`ReplicaLag`): `values`, one or a list, oldest first, null for none, and `then`."""
     cloudwatch.give(
-        account_of(body), body["region"], body["id"], body.get("metric", "ReplicaLag"), body["values"], body.get("then", "same")
+        account_of(body),
+        body["region"],
+        body["id"],
+        body.get("metric", "ReplicaLag"),
+        body["values"],
+        body.get("then", "same"),
     )
     return {}
 
@@ -157,7 +169,9 @@ def fail_launches(body):
 
 def server(body):
     """The server that is meant."""
-    return Server(body.get("host", "127.0.0.1"), body["port"], body.get("data_directory"), body.get("superuser", "postgres"))
+    return Server(
+        body.get("host", "127.0.0.1"), body["port"], body.get("data_directory"), body.get("superuser", "postgres")
+    )
 
 
 @route("POST", "postgres/bind")
@@ -185,13 +199,25 @@ def state(_):
     """Instances, groups and changes under way, for a person who wonders."""
     rows = [
         {
-            "account": account, "region": db.region, "id": db.db_instance_identifier, "resource_id": db.dbi_resource_id,
-            "status": db.status, "intent": db.intent, "source": db.source_db_instance_identifier, "replicas": db.replicas,
-            "parameters": db.parameter_apply_status, "endpoint": db.endpoint,
+            "account": account,
+            "region": db.region,
+            "id": db.db_instance_identifier,
+            "resource_id": db.dbi_resource_id,
+            "status": db.status,
+            "intent": db.intent,
+            "source": db.source_db_instance_identifier,
+            "replicas": db.replicas,
+            "parameters": db.parameter_apply_status,
+            "endpoint": db.endpoint,
         }
-        for account in rds_backends for _, db in everywhere(account)
+        for account in rds_backends
+        for _, db in everywhere(account)
     ]
-    return {"instances": rows, "changes": {k[1]: c["Status"] for k, c in route53.CHANGES.items()}, "calls": len(WORLD.calls)}
+    return {
+        "instances": rows,
+        "changes": {k[1]: c["Status"] for k, c in route53.CHANGES.items()},
+        "calls": len(WORLD.calls),
+    }
 
 
 class ControlGate:

@@ -4,6 +4,7 @@ An instance is bound by its resource id, so it stays bound when it is renamed. C
 forwarder that the double owns: closing it is what a security group, a reboot or a rename does to them.
 """
 
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from subprocess import DEVNULL, Popen, run
@@ -102,7 +103,9 @@ class Postgres:
         if bound is None:
             return
         statements = [
-            f"alter system set {name} = '{values[name]}'" if values.get(name) is not None else f"alter system reset {name}"
+            f"alter system set {name} = '{values[name]}'"
+            if values.get(name) is not None
+            else f"alter system reset {name}"
             for name in APPLIED
         ]
         bound.server.sql(*statements, "select pg_reload_conf()")
@@ -170,9 +173,9 @@ class Postgres:
             bound.forwarder.set_open(db.status in SERVES and not bound.quarantine & set(db.vpc_security_group_ids))
 
     def _start(self, command):
-        log = TemporaryFile()
+        log = TemporaryFile()  # noqa: SIM115: it lives as long as the process
         command = dying_with_parent(as_owner(command))
-        process = self._starter.submit(Popen, command, stdin=DEVNULL, stdout=log, stderr=log, env={}).result()
+        process = self._starter.submit(Popen, command, stdin=DEVNULL, stdout=log, stderr=log, env={}, cwd="/").result()
         process.log = log
         return process
 
@@ -181,7 +184,8 @@ class Postgres:
             bound.forwarder.end()
             for process in (bound.copy, bound.server.process):
                 if process and process.poll() is None:
-                    process.terminate()
+                    # A fast shutdown: SIGTERM would wait for clients.
+                    process.send_signal(signal.SIGINT)
                     process.wait(10)
 
     def reset(self):

@@ -23,7 +23,7 @@ def as_owner(command):
 
 def dying_with_parent(command):
     """The command such that it ends when the thread that started it ends. `setpriv` sets it after the change of user,
-    which would forget it."""
+    which would forget it. SIGINT is a server's fast shutdown."""
     if command[0] != "setpriv":
         command = ["setpriv", *command]
-    return [command[0], "--pdeathsig=TERM", *command[1:]]
+    return [command[0], "--pdeathsig=INT", *command[1:]]

@@ -89,7 +89,10 @@ def new_instance(original, self, *args, **kwargs):
 
 def security_group_memberships(self):
     """Groups that come and go are listed, with a status that says so."""
-    status = {**dict.fromkeys(self.joining_security_groups, "adding"), **dict.fromkeys(self.leaving_security_groups, "removing")}
+    status = {
+        **dict.fromkeys(self.joining_security_groups, "adding"),
+        **dict.fromkeys(self.leaving_security_groups, "removing"),
+    }
     groups = [*self.vpc_security_group_ids, *self.leaving_security_groups]
     return [{"VpcSecurityGroupId": g, "Status": status.get(g, "active")} for g in groups]
 
@@ -144,9 +147,14 @@ def create_db_instance_read_replica(self, kwargs):
             "ModifyDBInstance to set the backup retention period to a non-zero value."
         )
     if far and source.storage_encrypted and not kwargs.get("kms_key_id"):
-        refuse("InvalidParameterCombination", "KmsKeyId is needed for a replica of an encrypted instance in another Region.")
+        refuse(
+            "InvalidParameterCombination",
+            "KmsKeyId is needed for a replica of an encrypted instance in another Region.",
+        )
     if kwargs.get("kms_key_id") and not source.storage_encrypted:
-        refuse("InvalidParameterCombination", "Cannot create an encrypted replica of an instance that is not encrypted.")
+        refuse(
+            "InvalidParameterCombination", "Cannot create an encrypted replica of an instance that is not encrypted."
+        )
     replica = DBInstance(self, **replica_settings(name, source, far, kwargs))
     replica.set_as_replica()
     self.databases[name] = replica
@@ -161,13 +169,30 @@ def create_db_instance_read_replica(self, kwargs):
 def replica_settings(name, source, far, kwargs):
     """What a replica is built with: as given, else as its source; groups of another Region are not taken over."""
     given = {k: kwargs[k] for k in kwargs if kwargs[k] is not None}
-    near = {} if far else {
-        "db_parameter_group_name": source.db_parameter_group_name,
-        "vpc_security_group_ids": list(source.vpc_security_group_ids),
-        "kms_key_id": source.kms_key_id,
-    }
-    same = ("engine", "engine_version", "allocated_storage", "db_instance_class", "port", "db_name", "master_username",
-            "license_model", "storage_type", "iops", "storage_encrypted", "publicly_accessible", "auto_minor_version_upgrade")
+    near = (
+        {}
+        if far
+        else {
+            "db_parameter_group_name": source.db_parameter_group_name,
+            "vpc_security_group_ids": list(source.vpc_security_group_ids),
+            "kms_key_id": source.kms_key_id,
+        }
+    )
+    same = (
+        "engine",
+        "engine_version",
+        "allocated_storage",
+        "db_instance_class",
+        "port",
+        "db_name",
+        "master_username",
+        "license_model",
+        "storage_type",
+        "iops",
+        "storage_encrypted",
+        "publicly_accessible",
+        "auto_minor_version_upgrade",
+    )
     return {
         **{k: getattr(source, k) for k in same},
         **near,
@@ -310,7 +335,9 @@ def reboot_db_instance(original, self, identifier):
 
 
 @around(RDSBackend, "create_db_snapshot")
-def create_db_snapshot(original, self, db_instance_identifier, db_snapshot_identifier, snapshot_type="manual", *args, **kwargs):
+def create_db_snapshot(
+    original, self, db_instance_identifier, db_snapshot_identifier, snapshot_type="manual", *args, **kwargs
+):
     """It takes time, and its instance is `backing-up` meanwhile."""
     db = find(self, db_instance_identifier)
     if snapshot_type == "manual" and db_snapshot_identifier not in self.database_snapshots:

@@ -8,7 +8,15 @@ MOST_RECORDS = 1000
 MOST_CHARACTERS = 32000
 MOST_IN_A_GROUP = 100
 # What makes record sets of one name and type differ; two kinds may not be mixed.
-ROUTING = ("Weight", "Region", "Failover", "GeoLocation", "MultiValueAnswer", "GeoProximityLocation", "CidrRoutingConfig")
+ROUTING = (
+    "Weight",
+    "Region",
+    "Failover",
+    "GeoLocation",
+    "MultiValueAnswer",
+    "GeoProximityLocation",
+    "CidrRoutingConfig",
+)
 
 
 def spelled(name):
@@ -83,8 +91,10 @@ def check_form(change):
 
 def bad_values(record):
     """Values that their type does not allow."""
-    kind = {"A": (ipaddress.IPv4Address, "ARRDATAIllegalIPv4Address (Value is not a valid IPv4 address)"),
-            "AAAA": (ipaddress.IPv6Address, "AAAARRDATAIllegalIPv6Address (Value is not a valid IPv6 address)")}
+    kind = {
+        "A": (ipaddress.IPv4Address, "ARRDATAIllegalIPv4Address (Value is not a valid IPv4 address)"),
+        "AAAA": (ipaddress.IPv6Address, "AAAARRDATAIllegalIPv6Address (Value is not a valid IPv6 address)"),
+    }
     parse, problem = kind.get(record["Type"], (str, ""))
     for value in values_of(record):
         try:
@@ -113,8 +123,10 @@ def problems(changes, sets, zone_name):
             if old is None:
                 yield f"Tried to delete resource record set {described(record)} but it was not found"
             elif canonical(old) != canonical(record):
-                yield (f"Tried to delete resource record set {described(record)} but the values provided do not match "
-                       "the current values")
+                yield (
+                    f"Tried to delete resource record set {described(record)} but the values provided do not match "
+                    "the current values"
+                )
             sets.pop(key, None)
             continue
         if action == "CREATE" and old is not None:
@@ -128,10 +140,15 @@ def conflicts(changes, sets):
     for name, kind in sorted({key_of(c)[:2] for c in changes if c["Action"] != "DELETE"}):
         group = [record for key, record in sets.items() if key[:2] == (name, kind)]
         if len({tuple(k for k in ROUTING if r.get(k) is not None) for r in group}) > 1:
-            yield f"RRSet with DNS name {name}, type {kind} cannot be created as other RRSets exist with the same name and type."
+            yield (
+                f"RRSet with DNS name {name}, type {kind} cannot be created as other RRSets exist with the same name "
+                "and type."
+            )
         if len(group) > MOST_IN_A_GROUP:
             yield f"More than {MOST_IN_A_GROUP} record sets with DNS name {name}, type {kind}"
         kinds = {key[1] for key in sets if key[0] == name}
         if "CNAME" in kinds and len(kinds) > 1:
-            yield (f"RRSet of type {kind} with DNS name {name} is not permitted as it conflicts with other records with "
-                   "the same DNS name in zone")
+            yield (
+                f"RRSet of type {kind} with DNS name {name} is not permitted as it conflicts with other records with "
+                "the same DNS name in zone"
+            )

@@ -28,10 +28,18 @@ def as_given(held):
     """A set that moto holds, in the form of a request."""
     values = [v["Value"] if isinstance(v, dict) else v for v in held.records or []]
     fields = {
-        "Name": held.name, "Type": held.type, "TTL": held.ttl, "SetIdentifier": held.set_identifier or None,
-        "Weight": held.weight, "Region": held.region, "Failover": held.failover, "GeoLocation": held.geo_location,
-        "MultiValueAnswer": held.multi_value_answer, "HealthCheckId": held.health_check_id,
-        "AliasTarget": held.alias_target, "ResourceRecords": [{"Value": v} for v in values] or None,
+        "Name": held.name,
+        "Type": held.type,
+        "TTL": held.ttl,
+        "SetIdentifier": held.set_identifier or None,
+        "Weight": held.weight,
+        "Region": held.region,
+        "Failover": held.failover,
+        "GeoLocation": held.geo_location,
+        "MultiValueAnswer": held.multi_value_answer,
+        "HealthCheckId": held.health_check_id,
+        "AliasTarget": held.alias_target,
+        "ResourceRecords": [{"Value": v} for v in values] or None,
     }
     return {k: v for k, v in fields.items() if v is not None}
 
@@ -76,7 +84,9 @@ def change_resource_record_sets(self):
     if wrong:
         raise Route53ClientError("InvalidChangeBatch", f"[{', '.join(wrong)}]")
     zone.rrsets = [as_held(record) for record in sets.values()]
-    return ActionResult({"ChangeInfo": {**submit(self.current_account), "Comment": self._get_param("ChangeBatch.Comment")}})
+    return ActionResult(
+        {"ChangeInfo": {**submit(self.current_account), "Comment": self._get_param("ChangeBatch.Comment")}}
+    )
 
 
 @replace(Route53, "get_change")
@@ -123,7 +133,9 @@ def create_hosted_zone(original, self, name, *args, **kwargs):
     """A caller reference makes one zone."""
     reference = kwargs.get("caller_reference")
     if reference and any(z.caller_reference == reference for z in self.zones.values()):
-        raise Route53ClientError("HostedZoneAlreadyExists", f"A hosted zone has already been created with the reference {reference}.")
+        raise Route53ClientError(
+            "HostedZoneAlreadyExists", f"A hosted zone has already been created with the reference {reference}."
+        )
     return original(self, spelled(name), *args, **kwargs)
 
 

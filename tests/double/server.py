@@ -1,6 +1,7 @@
 """The process: one port, one line when it is ready, and an end with its parent's."""
 
 import argparse
+import logging
 import os
 import signal
 import stat
@@ -11,9 +12,8 @@ from moto.moto_api._internal import mock_random
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-# Each of these mends moto when it is imported; the recorder last, as the gate of them all.
-from . import autoscaling, cloudwatch, parameters, rds, route53, stepfunctions  # noqa: F401
-from . import recorder  # noqa: F401
+# Each of these mends moto when it is imported.
+from . import autoscaling, cloudwatch, parameters, rds, recorder, route53, stepfunctions  # noqa: F401
 from .cbor import CborGate
 from .control import ControlGate
 from .postgres import POSTGRES
@@ -53,8 +53,12 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="double", description=sys.modules["double"].__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: any that is free")
-    parser.add_argument("--scale", type=float, default=1.0, help="real seconds per second of AWS; 0: nothing takes time")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="real seconds per second of AWS; 0: nothing takes time"
+    )
     given = parser.parse_args(arguments)
+    # An execution that fails is a result, not this process's trouble.
+    logging.getLogger("moto").addHandler(logging.NullHandler())
     WORLD.clock.set(scale=given.scale)
     mock_random.seed(0)
     application = ControlGate(CborGate(DomainDispatcherApplication(create_backend_app)))

@@ -220,7 +220,9 @@ def stop_all():
     now = datetime.datetime.now(tz=datetime.timezone.utc)
     for account in stepfunctions_parser_backends.values():
         for backend in account.values():
-            for execution in [e for m in backend.state_machines for e in m.executions if str(e.status).endswith("RUNNING")]:
+            for execution in [
+                e for m in backend.state_machines for e in m.executions if str(e.status).endswith("RUNNING")
+            ]:
                 execution.stop(stop_date=now, error="States.Aborted", cause="reset")
 
 

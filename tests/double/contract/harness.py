@@ -31,7 +31,10 @@ def start(*arguments):
     environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
     process = subprocess.Popen(
         [sys.executable, Path(__file__).resolve().parent.parent, *arguments],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
     )
     line = process.stdout.readline()
     assert line.startswith("double: ready on "), f"not ready, but: {line!r}"
@@ -59,11 +62,16 @@ def control(method, path, base=None, **body):
 def client(service, region=EAST, account=None, **settings):
     """A client of the double, without retries."""
     made = boto3.client(
-        service, region_name=region, endpoint_url=settings.pop("endpoint_url", url()),
-        config=Config(retries={"total_max_attempts": 1}, **settings.pop("config", {})), **settings,
+        service,
+        region_name=region,
+        endpoint_url=settings.pop("endpoint_url", url()),
+        config=Config(retries={"total_max_attempts": 1}, **settings.pop("config", {})),
+        **settings,
     )
     if account:
-        made.meta.events.register("before-sign", lambda request, **_: request.headers.add_header("x-moto-account-id", account))
+        made.meta.events.register(
+            "before-sign", lambda request, **_: request.headers.add_header("x-moto-account-id", account)
+        )
     return made
 
 
@@ -102,8 +110,15 @@ class Contract(unittest.TestCase):
 
     def create(self, rds, name="db-east", **settings):
         """An instance that is available."""
-        given = dict(DBInstanceClass="db.m5.large", Engine="postgres", EngineVersion="15.4", AllocatedStorage=20,
-                     MasterUsername="root", MasterUserPassword="secret-secret", BackupRetentionPeriod=7)
+        given = dict(
+            DBInstanceClass="db.m5.large",
+            Engine="postgres",
+            EngineVersion="15.4",
+            AllocatedStorage=20,
+            MasterUsername="root",
+            MasterUserPassword="secret-secret",
+            BackupRetentionPeriod=7,
+        )
         rds.create_db_instance(DBInstanceIdentifier=name, **{**given, **settings})
         control("POST", "settle")
         return look(rds, name)

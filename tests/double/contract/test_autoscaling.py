@@ -8,14 +8,19 @@ class Groups(Contract):
         super().setUp()
         self.asg = client("autoscaling", WEST)
         client("ec2", WEST)
-        self.asg.create_launch_configuration(LaunchConfigurationName="lc", ImageId="ami-12345678", InstanceType="t3.micro")
+        self.asg.create_launch_configuration(
+            LaunchConfigurationName="lc", ImageId="ami-12345678", InstanceType="t3.micro"
+        )
         self.make("web")
         control("POST", "settle")
 
     def make(self, name, **sizes):
-        self.asg.create_auto_scaling_group(AutoScalingGroupName=name, LaunchConfigurationName="lc",
-                                           AvailabilityZones=["us-west-2a"],
-                                           **{"MinSize": 1, "MaxSize": 4, "DesiredCapacity": 1, **sizes})
+        self.asg.create_auto_scaling_group(
+            AutoScalingGroupName=name,
+            LaunchConfigurationName="lc",
+            AvailabilityZones=["us-west-2a"],
+            **{"MinSize": 1, "MaxSize": 4, "DesiredCapacity": 1, **sizes},
+        )
 
     def update(self, **sizes):
         self.asg.update_auto_scaling_group(AutoScalingGroupName="web", **sizes)
@@ -55,7 +60,9 @@ class Groups(Contract):
         self.refused("ValidationError", self.update, MinSize=5, MaxSize=4)
         self.refused("ValidationError", self.make, "other", DesiredCapacity=9)
         self.refused("AlreadyExists", self.make, "web")
-        above = self.refused("ValidationError", self.asg.set_desired_capacity, AutoScalingGroupName="web", DesiredCapacity=5)
+        above = self.refused(
+            "ValidationError", self.asg.set_desired_capacity, AutoScalingGroupName="web", DesiredCapacity=5
+        )
         self.assertIn("above max value 4", above)
         self.refused("ValidationError", self.asg.set_desired_capacity, AutoScalingGroupName="web", DesiredCapacity=0)
         self.assertEqual(self.sizes(), (1, 1, 4))
@@ -67,9 +74,12 @@ class Groups(Contract):
         self.assertEqual(self.sizes(), (0, 2, 2))
 
     def test_groups_that_are_not_there(self):
-        for call, given in ((self.asg.update_auto_scaling_group, dict(MinSize=1)),
-                            (self.asg.set_desired_capacity, dict(DesiredCapacity=1)),
-                            (self.asg.suspend_processes, {}), (self.asg.resume_processes, {})):
+        for call, given in (
+            (self.asg.update_auto_scaling_group, dict(MinSize=1)),
+            (self.asg.set_desired_capacity, dict(DesiredCapacity=1)),
+            (self.asg.suspend_processes, {}),
+            (self.asg.resume_processes, {}),
+        ):
             self.refused("ValidationError", call, AutoScalingGroupName="none", **given)
         self.assertEqual(self.asg.describe_auto_scaling_groups(AutoScalingGroupNames=["none"])["AutoScalingGroups"], [])
         self.assertEqual(self.asg.describe_scaling_activities(AutoScalingGroupName="none")["Activities"], [])
@@ -83,7 +93,9 @@ class Groups(Contract):
         self.asg.resume_processes(AutoScalingGroupName="web", ScalingProcesses=["Launch"])
         advance(90)
         self.assertEqual(self.states(), ["InService"] * 3)
-        self.refused("ValidationError", self.asg.suspend_processes, AutoScalingGroupName="web", ScalingProcesses=["Lunch"])
+        self.refused(
+            "ValidationError", self.asg.suspend_processes, AutoScalingGroupName="web", ScalingProcesses=["Lunch"]
+        )
 
     def test_a_launch_that_fails_is_listed_and_tried_again(self):
         control("POST", "autoscaling/fail-launches", region=WEST, group="web", times=2)

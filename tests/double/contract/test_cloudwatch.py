@@ -36,9 +36,15 @@ def post(operation, body, region=WEST, **headers):
     """A request as the Rust SDK makes it, byte by byte."""
     scope = f"AKIAIOSFODNN7EXAMPLE/20260101/{region}/monitoring/aws4_request"
     request = urllib.request.Request(
-        f"{url()}/service/GraniteServiceVersion20100801/operation/{operation}", body,
-        {"smithy-protocol": "rpc-v2-cbor", "Content-Type": "application/cbor", "Accept": "application/cbor",
-         "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0", **headers},
+        f"{url()}/service/GraniteServiceVersion20100801/operation/{operation}",
+        body,
+        {
+            "smithy-protocol": "rpc-v2-cbor",
+            "Content-Type": "application/cbor",
+            "Accept": "application/cbor",
+            "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0",
+            **headers,
+        },
     )
     try:
         with urllib.request.urlopen(request) as answer:
@@ -56,18 +62,23 @@ class Cbor(Contract):
         now = time.time()
         stat = pairs(("Metric", METRIC), ("Period", number(60)), ("Stat", text("Average")))
         query = pairs(("Id", text("lag")), ("MetricStat", stat))
-        return pairs(("MetricDataQueries", several(query)), ("StartTime", instant(now - 600)), ("EndTime", instant(now)))
+        return pairs(
+            ("MetricDataQueries", several(query)), ("StartTime", instant(now - 600)), ("EndTime", instant(now))
+        )
 
     def test_a_hand_made_request_is_answered_byte_by_byte(self):
         control("POST", "rds/metric", region=WEST, id="db-west", values=[None, 7.5], then=None)
         status, headers, body = post("GetMetricData", self.question())
-        self.assertEqual((status, headers["smithy-protocol"], headers["Content-Type"]), (200, "rpc-v2-cbor", "application/cbor"))
+        self.assertEqual(
+            (status, headers["smithy-protocol"], headers["Content-Type"]), (200, "rpc-v2-cbor", "application/cbor")
+        )
         self.assertIn(text("Values") + b"\x81\xfb" + struct.pack(">d", 7.5), body)
         self.assertIn(text("Timestamps") + b"\x81\xc1", body)
 
     def test_an_error_has_its_type_in_the_body(self):
-        status, headers, body = post("SetAlarmState", pairs(("AlarmName", text("x")), ("StateValue", text("OK")),
-                                                            ("StateReason", text("r"))))
+        status, headers, body = post(
+            "SetAlarmState", pairs(("AlarmName", text("x")), ("StateValue", text("OK")), ("StateReason", text("r")))
+        )
         self.assertIn(status, (400, 404))
         self.assertEqual(headers["smithy-protocol"], "rpc-v2-cbor")
         self.assertIn(b"com.amazonaws.cloudwatch#ResourceNotFound", body)
@@ -79,8 +90,14 @@ class Cbor(Contract):
         now = datetime.now(timezone.utc)
         rows = [{"MetricName": "Depth", "Timestamp": now - MINUTE, "Value": float(v)} for v in (1, 2, 3)]
         put.put_metric_data(Namespace="lifeboat", MetricData=rows)
-        found = put.get_metric_statistics(Namespace="lifeboat", MetricName="Depth", StartTime=now - 5 * MINUTE,
-                                          EndTime=now, Period=60, Statistics=["Average", "Maximum"])["Datapoints"]
+        found = put.get_metric_statistics(
+            Namespace="lifeboat",
+            MetricName="Depth",
+            StartTime=now - 5 * MINUTE,
+            EndTime=now,
+            Period=60,
+            Statistics=["Average", "Maximum"],
+        )["Datapoints"]
         self.assertEqual([(p["Average"], p["Maximum"]) for p in found], [(2.0, 3.0)])
         listed = put.list_metrics(Namespace="lifeboat")["Metrics"]
         self.assertEqual(listed[0]["MetricName"], "Depth")
@@ -92,11 +109,21 @@ class Series(Contract):
 
     def lag(self, region=WEST, name="db-west", metric="ReplicaLag", scan="TimestampAscending"):
         now = datetime.now(timezone.utc)
-        query = {"Id": "m", "MetricStat": {"Period": 60, "Stat": "Average", "Metric": {
-            "Namespace": "AWS/RDS", "MetricName": metric,
-            "Dimensions": [{"Name": "DBInstanceIdentifier", "Value": name}]}}}
+        query = {
+            "Id": "m",
+            "MetricStat": {
+                "Period": 60,
+                "Stat": "Average",
+                "Metric": {
+                    "Namespace": "AWS/RDS",
+                    "MetricName": metric,
+                    "Dimensions": [{"Name": "DBInstanceIdentifier", "Value": name}],
+                },
+            },
+        }
         found = client("cloudwatch", region).get_metric_data(
-            MetricDataQueries=[query], StartTime=now - 10 * MINUTE, EndTime=now, ScanBy=scan)["MetricDataResults"][0]
+            MetricDataQueries=[query], StartTime=now - 10 * MINUTE, EndTime=now, ScanBy=scan
+        )["MetricDataResults"][0]
         return list(zip(found["Timestamps"], found["Values"]))
 
     def test_a_list_oldest_first_with_samples_missing(self):
@@ -129,7 +156,9 @@ class Series(Contract):
     def test_it_goes_on_under_a_new_name(self):
         self.create(self.west, "db-west")
         self.give(values=2)
-        self.west.modify_db_instance(DBInstanceIdentifier="db-west", NewDBInstanceIdentifier="new", ApplyImmediately=True)
+        self.west.modify_db_instance(
+            DBInstanceIdentifier="db-west", NewDBInstanceIdentifier="new", ApplyImmediately=True
+        )
         control("POST", "settle")
         self.assertEqual((bool(self.lag(name="new")), self.lag()), (True, []))
 
@@ -137,6 +166,12 @@ class Series(Contract):
         self.give(values=[1, 4], then=None)
         now = datetime.now(timezone.utc)
         found = client("cloudwatch", WEST).get_metric_statistics(
-            Namespace="AWS/RDS", MetricName="ReplicaLag", Dimensions=[{"Name": "DBInstanceIdentifier", "Value": "db-west"}],
-            StartTime=now - 10 * MINUTE, EndTime=now, Period=60, Statistics=["Average"])["Datapoints"]
+            Namespace="AWS/RDS",
+            MetricName="ReplicaLag",
+            Dimensions=[{"Name": "DBInstanceIdentifier", "Value": "db-west"}],
+            StartTime=now - 10 * MINUTE,
+            EndTime=now,
+            Period=60,
+            Statistics=["Average"],
+        )["Datapoints"]
         self.assertEqual([p["Average"] for p in found], [1.0, 4.0])

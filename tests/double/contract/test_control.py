@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import urllib.request
+from pathlib import Path
 
 from .harness import EAST, Contract, client, control, look, start, status, until
 
@@ -17,13 +19,20 @@ class Control(Contract):
         self.east.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "a", "Value": "b"}])
         self.refused("InvalidDBInstanceState", self.east.promote_read_replica, DBInstanceIdentifier="db-east")
         tag, promote = control("GET", "calls")["calls"]
-        self.assertEqual((tag["operation"], tag["region"], tag["account"], tag["applied"]),
-                         ("AddTagsToResource", EAST, "123456789012", True))
+        self.assertEqual(
+            (tag["operation"], tag["region"], tag["account"], tag["applied"]),
+            ("AddTagsToResource", EAST, "123456789012", True),
+        )
         self.assertEqual(tag["parameters"], {"ResourceName": arn, "Tags": [{"Key": "a", "Value": "b"}]})
         self.assertEqual((promote["applied"], promote["error"]), (False, "InvalidDBInstanceState"))
         self.assertTrue(promote["invocation"])
-        self.assertEqual(control("GET", "counts"), {"rds:AddTagsToResource": {"applied": 1, "refused": 0},
-                                                    "rds:PromoteReadReplica": {"applied": 0, "refused": 1}})
+        self.assertEqual(
+            control("GET", "counts"),
+            {
+                "rds:AddTagsToResource": {"applied": 1, "refused": 0},
+                "rds:PromoteReadReplica": {"applied": 0, "refused": 1},
+            },
+        )
 
     def test_calls_of_other_services_are_listed_too(self):
         queue = client("sqs").create_queue(QueueName="q")["QueueUrl"]
@@ -33,8 +42,10 @@ class Control(Contract):
         secret = client("secretsmanager")
         secret.create_secret(Name="s", SecretString="x")
         self.assertEqual(secret.get_secret_value(SecretId="s")["SecretString"], "x")
-        self.assertEqual([c["operation"] for c in control("GET", "calls")["calls"]],
-                         ["CreateQueue", "SendMessage", "CreateTopic", "Publish", "CreateSecret"])
+        self.assertEqual(
+            [c["operation"] for c in control("GET", "calls")["calls"]],
+            ["CreateQueue", "SendMessage", "CreateTopic", "Publish", "CreateSecret"],
+        )
 
     def test_an_instance_is_what_a_test_says(self):
         self.create(self.east)
@@ -45,8 +56,15 @@ class Control(Contract):
 
     def test_durations_can_be_changed(self):
         control("POST", "durations", **{"rds.create": 1})
-        self.east.create_db_instance(DBInstanceIdentifier="a", DBInstanceClass="c", Engine="mysql", AllocatedStorage=20,
-                                     MasterUsername="root", MasterUserPassword="secret-secret", BackupRetentionPeriod=0)
+        self.east.create_db_instance(
+            DBInstanceIdentifier="a",
+            DBInstanceClass="c",
+            Engine="mysql",
+            AllocatedStorage=20,
+            MasterUsername="root",
+            MasterUserPassword="secret-secret",
+            BackupRetentionPeriod=0,
+        )
         control("POST", "clock", advance=1)
         self.assertEqual(status(self.east, "a"), "available")
         control("POST", "durations", **{"rds.create": 300})
@@ -62,8 +80,14 @@ class Control(Contract):
 
     def test_at_scale_0_nothing_takes_time(self):
         control("POST", "clock", scale=0)
-        self.east.create_db_instance(DBInstanceIdentifier="a", DBInstanceClass="c", Engine="mysql", AllocatedStorage=20,
-                                     MasterUsername="root", MasterUserPassword="secret-secret")
+        self.east.create_db_instance(
+            DBInstanceIdentifier="a",
+            DBInstanceClass="c",
+            Engine="mysql",
+            AllocatedStorage=20,
+            MasterUsername="root",
+            MasterUserPassword="secret-secret",
+        )
         self.assertEqual(status(self.east, "a"), "available")
 
     def test_the_state_can_be_seen(self):
@@ -85,27 +109,19 @@ class Process(Contract):
         self.assertEqual(process.wait(10), 0)
         process.stdout.close()
 
-    def test_it_ends_when_it_is_told(self):
-        process, _ = start()
-        process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(10), 0)
-        process.stdin.close()
-        process.stdout.close()
-
-    def test_it_lives_without_a_parent_that_holds_stdin(self):
-        process, base = start_detached()
-        with urllib.request.urlopen(base + "/double/clock") as answer:
+    def test_it_lives_without_a_parent_that_holds_stdin_until_it_is_told_to_end(self):
+        folder, silent = Path(__file__).resolve().parents[2], subprocess.DEVNULL
+        process = subprocess.Popen(
+            [sys.executable, "-m", "double"],
+            cwd=folder,
+            env={"PATH": os.environ["PATH"]},
+            stdin=silent,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.addCleanup(process.stdout.close)
+        address = process.stdout.readline().split()[-1]
+        with urllib.request.urlopen(f"http://{address}/double/clock") as answer:
             self.assertEqual(json.load(answer)["scale"], 1.0)
         process.send_signal(signal.SIGTERM)
-        process.wait(10)
-        process.stdout.close()
-
-
-def start_detached():
-    """As under a service manager: nothing at stdin."""
-    import sys
-    from pathlib import Path
-
-    process = subprocess.Popen([sys.executable, "-m", "double"], cwd=Path(__file__).resolve().parents[2],
-                               env={"PATH": os.environ["PATH"]}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    return process, "http://" + process.stdout.readline().split()[-1]
+        self.assertEqual(process.wait(10), 0)

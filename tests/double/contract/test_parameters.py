@@ -6,7 +6,9 @@ from .harness import Contract, advance, look
 class Parameters(Contract):
     def setUp(self):
         super().setUp()
-        self.east.create_db_parameter_group(DBParameterGroupName="pg", DBParameterGroupFamily="postgres15", Description="d")
+        self.east.create_db_parameter_group(
+            DBParameterGroupName="pg", DBParameterGroupFamily="postgres15", Description="d"
+        )
         self.create(self.east, "a", DBParameterGroupName="pg")
         self.create(self.east, "b", DBParameterGroupName="pg")
 
@@ -53,8 +55,12 @@ class Parameters(Contract):
         self.refused("DBParameterGroupNotFound", self.east.reset_db_parameter_group, DBParameterGroupName="none")
 
     def test_refusals(self):
-        self.assertIn("default parameter group", self.refused(
-            "InvalidParameterValue", self.modify, ("work_mem", "1", "immediate"), group="default.postgres15"))
+        self.assertIn(
+            "default parameter group",
+            self.refused(
+                "InvalidParameterValue", self.modify, ("work_mem", "1", "immediate"), group="default.postgres15"
+            ),
+        )
         self.refused("DBParameterGroupNotFound", self.modify, ("work_mem", "1", "immediate"), group="none")
         self.refused("InvalidParameterValue", self.modify, ("read_only", "1", "immediate"))
         self.refused("InvalidParameterValue", self.modify, ("default_transaction_read_only", "yes", "immediate"))
@@ -65,11 +71,23 @@ class Parameters(Contract):
         self.refused("DBParameterGroupNotFound", self.east.describe_db_parameter_groups, DBParameterGroupName="none")
 
     def test_a_batch_is_all_or_nothing(self):
-        self.refused("InvalidParameterValue", self.modify, ("work_mem", "1", "immediate"), ("read_only", "1", "immediate"))
+        self.refused(
+            "InvalidParameterValue", self.modify, ("work_mem", "1", "immediate"), ("read_only", "1", "immediate")
+        )
         self.assertEqual(self.values(Source="user"), {})
 
     def test_mysql_has_its_own_switch(self):
-        self.east.create_db_parameter_group(DBParameterGroupName="my", DBParameterGroupFamily="mysql8.0", Description="d")
+        self.east.create_db_parameter_group(
+            DBParameterGroupName="my", DBParameterGroupFamily="mysql8.0", Description="d"
+        )
         self.modify(("read_only", "{TrueIfReplica}", "immediate"), group="my")
         self.modify(("read_only", "1", "immediate"), group="my")
-        self.refused("InvalidParameterValue", self.modify, ("default_transaction_read_only", "1", "immediate"), group="my")
+        self.refused(
+            "InvalidParameterValue", self.modify, ("default_transaction_read_only", "1", "immediate"), group="my"
+        )
+
+    def test_a_group_carries_tags(self):
+        (group,) = self.east.describe_db_parameter_groups(DBParameterGroupName="pg")["DBParameterGroups"]
+        tag = {"Key": "lifeboat:frozen-from", "Value": "unset"}
+        self.east.add_tags_to_resource(ResourceName=group["DBParameterGroupArn"], Tags=[tag])
+        self.assertEqual(self.east.list_tags_for_resource(ResourceName=group["DBParameterGroupArn"])["TagList"], [tag])

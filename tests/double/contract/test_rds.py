@@ -7,8 +7,14 @@ ARN = f"arn:aws:rds:{EAST}:{ACCOUNT}:db:"
 
 class Creation(Contract):
     def test_an_instance_is_created_and_backed_up_and_then_available(self):
-        self.east.create_db_instance(DBInstanceIdentifier="a", DBInstanceClass="db.t3.micro", Engine="mysql",
-                                     AllocatedStorage=20, MasterUsername="root", MasterUserPassword="secret-secret")
+        self.east.create_db_instance(
+            DBInstanceIdentifier="a",
+            DBInstanceClass="db.t3.micro",
+            Engine="mysql",
+            AllocatedStorage=20,
+            MasterUsername="root",
+            MasterUserPassword="secret-secret",
+        )
         self.assertEqual(status(self.east, "a"), "creating")
         self.assertNotIn("Endpoint", look(self.east, "a"))
         advance(300)
@@ -27,7 +33,9 @@ class Creation(Contract):
     def test_the_filter_by_resource_id_finds_one_or_none(self):
         self.create(self.east, "a")
         wanted = self.create(self.east, "b")["DbiResourceId"]
-        find = lambda i: self.east.describe_db_instances(Filters=[{"Name": "dbi-resource-id", "Values": [i]}])["DBInstances"]
+        find = lambda i: self.east.describe_db_instances(Filters=[{"Name": "dbi-resource-id", "Values": [i]}])[
+            "DBInstances"
+        ]
         self.assertEqual([d["DBInstanceIdentifier"] for d in find(wanted)], ["b"])
         self.assertEqual(find("db-NONE"), [])
 
@@ -46,7 +54,9 @@ class Replicas(Contract):
     def test_a_replica_of_another_region_is_created_in_time(self):
         self.create(self.east, VpcSecurityGroupIds=["sg-1"], Tags=[{"Key": "a", "Value": "b"}])
         self.west.create_db_instance_read_replica(
-            DBInstanceIdentifier="db-west", SourceDBInstanceIdentifier=ARN + "db-east", VpcSecurityGroupIds=["sg-2"],
+            DBInstanceIdentifier="db-west",
+            SourceDBInstanceIdentifier=ARN + "db-east",
+            VpcSecurityGroupIds=["sg-2"],
         )
         self.assertEqual(status(self.west, "db-west"), "creating")
         self.assertEqual(status(self.east, "db-east"), "modifying")
@@ -58,8 +68,9 @@ class Replicas(Contract):
         self.assertEqual(replica["DBInstanceStatus"], "available")
         self.assertEqual(replica["ReadReplicaSourceDBInstanceIdentifier"], ARN + "db-east")
         self.assertEqual(source["ReadReplicaDBInstanceIdentifiers"], [replica["DBInstanceArn"]])
-        self.assertEqual(replica["StatusInfos"],
-                         [{"StatusType": "read replication", "Normal": True, "Status": "replicating"}])
+        self.assertEqual(
+            replica["StatusInfos"], [{"StatusType": "read replication", "Normal": True, "Status": "replicating"}]
+        )
         self.assertEqual(replica["BackupRetentionPeriod"], 0)
         self.assertEqual(replica["AvailabilityZone"], "us-west-2a")
         self.assertEqual([g["VpcSecurityGroupId"] for g in replica["VpcSecurityGroups"]], ["sg-2"])
@@ -76,15 +87,29 @@ class Replicas(Contract):
         create = self.west.create_db_instance_read_replica
         self.create(self.east)
         self.replica()
-        self.refused("DBInstanceAlreadyExists", create, DBInstanceIdentifier="db-west", SourceDBInstanceIdentifier=ARN + "db-east")
+        self.refused(
+            "DBInstanceAlreadyExists",
+            create,
+            DBInstanceIdentifier="db-west",
+            SourceDBInstanceIdentifier=ARN + "db-east",
+        )
         self.refused("DBInstanceNotFound", create, DBInstanceIdentifier="x", SourceDBInstanceIdentifier=ARN + "none")
         self.refused("DBInstanceNotFound", create, DBInstanceIdentifier="x", SourceDBInstanceIdentifier="db-east")
-        self.refused("DBParameterGroupNotFound", create, DBInstanceIdentifier="x",
-                     SourceDBInstanceIdentifier=ARN + "db-east", DBParameterGroupName="none")
+        self.refused(
+            "DBParameterGroupNotFound",
+            create,
+            DBInstanceIdentifier="x",
+            SourceDBInstanceIdentifier=ARN + "db-east",
+            DBParameterGroupName="none",
+        )
         control("POST", "rds/instance", region=EAST, id="db-east", backup_retention_period=0)
-        self.refused("InvalidDBInstanceState", create, DBInstanceIdentifier="x", SourceDBInstanceIdentifier=ARN + "db-east")
+        self.refused(
+            "InvalidDBInstanceState", create, DBInstanceIdentifier="x", SourceDBInstanceIdentifier=ARN + "db-east"
+        )
         control("POST", "rds/instance", region=EAST, id="db-east", backup_retention_period=1, status="stopped")
-        self.refused("InvalidDBInstanceState", create, DBInstanceIdentifier="x", SourceDBInstanceIdentifier=ARN + "db-east")
+        self.refused(
+            "InvalidDBInstanceState", create, DBInstanceIdentifier="x", SourceDBInstanceIdentifier=ARN + "db-east"
+        )
 
     def test_an_encrypted_source_needs_a_key_of_the_destination(self):
         self.create(self.east, StorageEncrypted=True)
@@ -159,8 +184,9 @@ class Renaming(Contract):
         self.replica()
 
     def rename(self, to, **given):
-        self.east.modify_db_instance(DBInstanceIdentifier="db-east", NewDBInstanceIdentifier=to,
-                                     **{"ApplyImmediately": True, **given})
+        self.east.modify_db_instance(
+            DBInstanceIdentifier="db-east", NewDBInstanceIdentifier=to, **{"ApplyImmediately": True, **given}
+        )
 
     def names(self):
         return [d["DBInstanceIdentifier"] for d in self.east.describe_db_instances()["DBInstances"]]
@@ -186,7 +212,9 @@ class Renaming(Contract):
         control("POST", "settle")
         self.assertEqual(look(self.west, "db-west")["ReadReplicaSourceDBInstanceIdentifier"], ARN + "db-old")
         self.assertEqual(look(self.east, "near")["ReadReplicaSourceDBInstanceIdentifier"], "db-old")
-        self.west.modify_db_instance(DBInstanceIdentifier="db-west", NewDBInstanceIdentifier="db-new", ApplyImmediately=True)
+        self.west.modify_db_instance(
+            DBInstanceIdentifier="db-west", NewDBInstanceIdentifier="db-new", ApplyImmediately=True
+        )
         control("POST", "settle")
         listed = look(self.east, "db-old")["ReadReplicaDBInstanceIdentifiers"]
         self.assertEqual(listed, [f"arn:aws:rds:us-west-2:{ACCOUNT}:db:db-new", "near"])
@@ -217,8 +245,12 @@ class Changes(Contract):
     def test_a_change_is_refused_while_busy(self):
         self.create(self.east)
         control("POST", "rds/instance", region=EAST, id="db-east", status="backing-up")
-        self.refused("InvalidDBInstanceState", self.east.modify_db_instance, DBInstanceIdentifier="db-east",
-                     VpcSecurityGroupIds=["sg-2"])
+        self.refused(
+            "InvalidDBInstanceState",
+            self.east.modify_db_instance,
+            DBInstanceIdentifier="db-east",
+            VpcSecurityGroupIds=["sg-2"],
+        )
 
     def test_a_snapshot_takes_time(self):
         self.create(self.east)
@@ -226,10 +258,18 @@ class Changes(Contract):
         seen = lambda: self.east.describe_db_snapshots(DBSnapshotIdentifier="tail")["DBSnapshots"][0]
         self.assertEqual((seen()["Status"], seen()["PercentProgress"]), ("creating", 0))
         self.assertEqual(status(self.east, "db-east"), "backing-up")
-        self.refused("DBSnapshotAlreadyExists", self.east.create_db_snapshot, DBInstanceIdentifier="db-east",
-                     DBSnapshotIdentifier="tail")
-        self.refused("InvalidDBInstanceState", self.east.create_db_snapshot, DBInstanceIdentifier="db-east",
-                     DBSnapshotIdentifier="other")
+        self.refused(
+            "DBSnapshotAlreadyExists",
+            self.east.create_db_snapshot,
+            DBInstanceIdentifier="db-east",
+            DBSnapshotIdentifier="tail",
+        )
+        self.refused(
+            "InvalidDBInstanceState",
+            self.east.create_db_snapshot,
+            DBInstanceIdentifier="db-east",
+            DBSnapshotIdentifier="other",
+        )
         advance(120)
         self.assertEqual((seen()["Status"], seen()["PercentProgress"]), ("available", 100))
         self.assertEqual(seen()["DbiResourceId"], look(self.east, "db-east")["DbiResourceId"])
@@ -238,11 +278,17 @@ class Changes(Contract):
     def test_tags_of_what_is_not_there_are_refused(self):
         arn = self.create(self.east)["DBInstanceArn"]
         self.east.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "lifeboat:retired-from", "Value": "db-east"}])
-        self.assertEqual(look(self.east, "db-east")["TagList"], self.east.list_tags_for_resource(ResourceName=arn)["TagList"])
+        self.assertEqual(
+            look(self.east, "db-east")["TagList"], self.east.list_tags_for_resource(ResourceName=arn)["TagList"]
+        )
         self.east.remove_tags_from_resource(ResourceName=arn, TagKeys=["lifeboat:retired-from"])
         self.assertEqual(look(self.east, "db-east")["TagList"], [])
         self.refused("DBInstanceNotFound", self.east.list_tags_for_resource, ResourceName=ARN + "none")
-        self.refused("DBParameterGroupNotFound", self.east.list_tags_for_resource, ResourceName=ARN.replace(":db:", ":pg:") + "none")
+        self.refused(
+            "DBParameterGroupNotFound",
+            self.east.list_tags_for_resource,
+            ResourceName=ARN.replace(":db:", ":pg:") + "none",
+        )
         self.refused("InvalidParameterValue", self.west.list_tags_for_resource, ResourceName=arn)
 
     def test_what_moto_lacks_is_no_server_error(self):
@@ -258,9 +304,14 @@ class Changes(Contract):
         self.create(self.east)
         other = client("rds", account="222222222222")
         self.assertEqual(other.describe_db_instances()["DBInstances"], [])
-        keys = client("sts").assume_role(RoleArn="arn:aws:iam::222222222222:role/lifeboat", RoleSessionName="test")["Credentials"]
-        assumed = dict(aws_access_key_id=keys["AccessKeyId"], aws_secret_access_key=keys["SecretAccessKey"],
-                       aws_session_token=keys["SessionToken"])
+        keys = client("sts").assume_role(RoleArn="arn:aws:iam::222222222222:role/lifeboat", RoleSessionName="test")[
+            "Credentials"
+        ]
+        assumed = dict(
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"],
+            aws_session_token=keys["SessionToken"],
+        )
         self.assertEqual(client("sts", **assumed).get_caller_identity()["Account"], "222222222222")
         self.create(client("rds", **assumed), "theirs")
         self.assertEqual(len(other.describe_db_instances()["DBInstances"]), 1)

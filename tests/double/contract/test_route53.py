@@ -97,8 +97,13 @@ class Batches(Zone):
         self.refused("HostedZoneAlreadyExists", self.dns.create_hosted_zone, Name="example.org", CallerReference="1")
 
     def test_an_alias_keeps_its_target(self):
-        alias = {"Name": "app.example.com", "Type": "A", "SetIdentifier": "east", "Weight": 1,
-                 "AliasTarget": {"HostedZoneId": "Z1", "DNSName": "lb.example.net", "EvaluateTargetHealth": True}}
+        alias = {
+            "Name": "app.example.com",
+            "Type": "A",
+            "SetIdentifier": "east",
+            "Weight": 1,
+            "AliasTarget": {"HostedZoneId": "Z1", "DNSName": "lb.example.net", "EvaluateTargetHealth": True},
+        }
         self.send(("CREATE", alias))
         self.assertEqual(self.sets()[0]["AliasTarget"], {**alias["AliasTarget"], "DNSName": "lb.example.net."})
         self.send(("DELETE", alias))

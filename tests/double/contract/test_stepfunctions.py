@@ -8,7 +8,13 @@ ROLE = "arn:aws:iam::{}:role/lifeboat"
 
 
 def task(call, parameters, **fields):
-    return {"Type": "Task", "Resource": f"arn:aws:states:::aws-sdk:{call}", "Parameters": parameters, "End": True, **fields}
+    return {
+        "Type": "Task",
+        "Resource": f"arn:aws:states:::aws-sdk:{call}",
+        "Parameters": parameters,
+        "End": True,
+        **fields,
+    }
 
 
 class Executions(Contract):
@@ -21,12 +27,15 @@ class Executions(Contract):
         self.machines += 1
         definition = json.dumps({"StartAt": next(iter(states)), "States": states, **fields})
         return (sfn or self.sfn).create_state_machine(
-            name=f"m{self.machines}", definition=definition, roleArn=ROLE.format(account))["stateMachineArn"]
+            name=f"m{self.machines}", definition=definition, roleArn=ROLE.format(account)
+        )["stateMachineArn"]
 
     def run_it(self, states, sfn=None, account=ACCOUNT, **fields):
         """How an execution ends."""
         sfn = sfn or self.sfn
-        started = sfn.start_execution(stateMachineArn=self.machine(states, account, sfn, **fields), input='{"id": "db-west"}')
+        started = sfn.start_execution(
+            stateMachineArn=self.machine(states, account, sfn, **fields), input='{"id": "db-west"}'
+        )
         look = lambda: sfn.describe_execution(executionArn=started["executionArn"])
         return until(lambda: (seen := look())["status"] != "RUNNING" and seen)
 
@@ -47,8 +56,13 @@ class Executions(Contract):
         self.create(self.west, "db-west")
         states = {
             "Look": task("rds:describeDBInstances", {"DbInstanceIdentifier.$": "$.id"}, Next="Check"),
-            "Check": {"Type": "Choice", "Default": "Bad", "Choices": [
-                {"Variable": "$.DbInstances[0].DbInstanceStatus", "StringEquals": "available", "Next": "Good"}]},
+            "Check": {
+                "Type": "Choice",
+                "Default": "Bad",
+                "Choices": [
+                    {"Variable": "$.DbInstances[0].DbInstanceStatus", "StringEquals": "available", "Next": "Good"}
+                ],
+            },
             "Good": {"Type": "Pass", "Parameters": {"status.$": "$.DbInstances[0].DbInstanceStatus"}, "End": True},
             "Bad": {"Type": "Fail"},
         }
@@ -57,8 +71,10 @@ class Executions(Contract):
 
     def test_errors_are_named_as_in_aws(self):
         caught = [{"ErrorEquals": ["Rds.DbInstanceNotFoundException"], "Next": "Gone"}]
-        states = {"Promote": task("rds:promoteReadReplica", {"DbInstanceIdentifier": "none"}, Catch=caught),
-                  "Gone": {"Type": "Pass", "Result": "gone", "End": True}}
+        states = {
+            "Promote": task("rds:promoteReadReplica", {"DbInstanceIdentifier": "none"}, Catch=caught),
+            "Gone": {"Type": "Pass", "Result": "gone", "End": True},
+        }
         self.assertEqual(self.output(states), "gone")
         ended = self.run_it({"Promote": task("rds:promoteReadReplica", {"DbInstanceIdentifier": "none"})})
         self.assertEqual((ended["status"], ended["error"]), ("FAILED", "Rds.DbInstanceNotFoundException"))
@@ -79,22 +95,31 @@ class Executions(Contract):
         self.assertEqual(self.output(states, QueryLanguage="JSONata"), "db-west-old")
 
     def test_waiting_takes_its_time_at_the_scale(self):
-        self.assertEqual(self.output({"W": {"Type": "Wait", "Seconds": 100, "Next": "E"},
-                                      "E": {"Type": "Pass", "Result": 1, "End": True}}), 1)
+        self.assertEqual(
+            self.output(
+                {"W": {"Type": "Wait", "Seconds": 100, "Next": "E"}, "E": {"Type": "Pass", "Result": 1, "End": True}}
+            ),
+            1,
+        )
 
     def test_names(self):
         arn = self.machine({"W": {"Type": "Wait", "Seconds": 100000, "End": True}})
         first, second = (self.sfn.start_execution(stateMachineArn=arn)["executionArn"] for _ in range(2))
         self.assertNotEqual(first, second)
         named = self.sfn.start_execution(stateMachineArn=arn, name="run-1", input="{}")
-        self.assertEqual(self.sfn.start_execution(stateMachineArn=arn, name="run-1", input="{}")["executionArn"], named["executionArn"])
+        self.assertEqual(
+            self.sfn.start_execution(stateMachineArn=arn, name="run-1", input="{}")["executionArn"],
+            named["executionArn"],
+        )
         self.refused("ExecutionAlreadyExists", self.sfn.start_execution, stateMachineArn=arn, name="run-1", input="[]")
 
     def test_a_stop_keeps_its_reason(self):
         arn = self.machine({"W": {"Type": "Wait", "Seconds": 100000, "End": True}})
         execution = self.sfn.start_execution(stateMachineArn=arn)["executionArn"]
         self.sfn.stop_execution(executionArn=execution, error="Lifeboat", cause="undone")
-        ended = until(lambda: (seen := self.sfn.describe_execution(executionArn=execution))["status"] == "ABORTED" and seen)
+        ended = until(
+            lambda: (seen := self.sfn.describe_execution(executionArn=execution))["status"] == "ABORTED" and seen
+        )
         self.assertEqual((ended["error"], ended["cause"]), ("Lifeboat", "undone"))
 
     def test_bad_definitions(self):
@@ -107,8 +132,10 @@ class Executions(Contract):
 
     def test_a_reset_stops_what_runs(self):
         self.create(self.west, "db-west")
-        later = {"W": {"Type": "Wait", "Seconds": 50, "Next": "Tag"},
-                 "Tag": task("rds:rebootDBInstance", {"DbInstanceIdentifier": "db-west"})}
+        later = {
+            "W": {"Type": "Wait", "Seconds": 50, "Next": "Tag"},
+            "Tag": task("rds:rebootDBInstance", {"DbInstanceIdentifier": "db-west"}),
+        }
         self.sfn.start_execution(stateMachineArn=self.machine(later))
         control("POST", "reset")
         self.output({"W": {"Type": "Wait", "Seconds": 100, "Next": "E"}, "E": {"Type": "Pass", "End": True}})
