@@ -173,7 +173,7 @@ class Postgres:
             bound.forwarder.set_open(db.status in SERVES and not bound.quarantine & set(db.vpc_security_group_ids))
 
     def _start(self, command):
-        log = TemporaryFile()  # noqa: SIM115: it lives as long as the process
+        log = TemporaryFile()   # it lives as long as the process
         command = dying_with_parent(as_owner(command))
         process = self._starter.submit(Popen, command, stdin=DEVNULL, stdout=log, stderr=log, env={}, cwd="/").result()
         process.log = log
