@@ -48,8 +48,10 @@ class Clock:
 class Entry:
     """Something that is to happen."""
 
-    def __init__(self, due, order, action, ready, owner):
+    def __init__(self, due, order, action, ready, owner, slowness):
         self.due, self.order, self.action, self.ready, self.owner = due, order, action, ready, owner
+        # Whatever follows takes so many times its duration, as it did itself.
+        self.slowness = slowness
         # It was due and had to wait for the real world.
         self.late = False
 
@@ -65,6 +67,8 @@ class Agenda:
         self.entries = []
         # Actions that broke, as tracebacks: they do not stop the others.
         self.failures = []
+        # What is scheduled now takes so many times its duration.
+        self.slowness = 1.0
         self._order = itertools.count()
         self._at = None
         self._changed = threading.Condition(lock)
@@ -72,7 +76,8 @@ class Agenda:
     def after(self, seconds, action, ready=None, owner=None):
         """Schedules an action; it also waits until `ready()`, where that is given."""
         start = self.clock.now() if self._at is None else self._at
-        self.entries.append(Entry(start + seconds, next(self._order), action, ready, owner))
+        due = start + seconds * self.slowness
+        self.entries.append(Entry(due, next(self._order), action, ready, owner, self.slowness))
         self.entries.sort(key=lambda e: (e.due, e.order))
         self._changed.notify_all()
 
@@ -102,13 +107,14 @@ class Agenda:
         while entry := self._next():
             self.entries.remove(entry)
             self._at = self.clock.now() if entry.late else entry.due
+            before, self.slowness = self.slowness, entry.slowness
             try:
                 entry.action()
             except Exception:
                 self.failures.append(traceback.format_exc())
                 print(self.failures[-1], file=sys.stderr, flush=True)
             finally:
-                self._at = None
+                self._at, self.slowness = None, before
 
     def settle(self, patience=60):
         """Lets time pass until nothing is to happen any more; `patience` is for the real world, in real seconds."""

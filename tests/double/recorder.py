@@ -14,6 +14,8 @@ from .world import WORLD
 READING = ("Describe", "List", "Get", "AssumeRole", "Receive", "Query", "Scan", "Lookup", "Validate", "Head", "Test")
 # Services whose state takes time here: their calls are answered one at a time.
 TIMED = {"rds", "route53", "autoscaling"}
+# What a call with this header starts takes so many times its duration: with 0 it has happened when the call is answered.
+SLOWNESS = "x-double-slowness"
 ERROR_CODE = re.compile(r"<Code>([^<]+)</Code>")
 
 
@@ -93,10 +95,14 @@ def call_action(original, self):
     try:
         if timed:
             WORLD.catch_up()
+            WORLD.agenda.slowness = float(self.headers.get(SLOWNESS, 1))
         try:
             status, headers, body = original(self)
         except NotImplementedError:
             status, headers, body = refuse(self, action)
+        finally:
+            if timed:
+                WORLD.agenda.slowness = 1.0
         if action and not action.startswith(READING):
             with WORLD.lock:
                 note(self, action, int(status), body)

@@ -59,7 +59,7 @@ def control(method, path, base=None, **body):
         raise AssertionError(f"{method} {path}: {error.read().decode()}") from None
 
 
-def client(service, region=EAST, account=None, **settings):
+def client(service, region=EAST, account=None, slowness=None, **settings):
     """A client of the double, without retries."""
     made = boto3.client(
         service,
@@ -68,10 +68,11 @@ def client(service, region=EAST, account=None, **settings):
         config=Config(retries={"total_max_attempts": 1}, **settings.pop("config", {})),
         **settings,
     )
-    if account:
-        made.meta.events.register(
-            "before-sign", lambda request, **_: request.headers.add_header("x-moto-account-id", account)
-        )
+    for header, value in (("x-moto-account-id", account), ("x-double-slowness", slowness)):
+        if value is not None:
+            made.meta.events.register(
+                "before-sign", lambda request, h=header, v=str(value), **_: request.headers.add_header(h, v)
+            )
     return made
 
 

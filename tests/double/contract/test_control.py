@@ -8,7 +8,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from .harness import EAST, Contract, client, control, look, start, status, until
+from .harness import EAST, Contract, advance, client, control, look, start, status, until
 
 
 class Control(Contract):
@@ -53,6 +53,15 @@ class Control(Contract):
         control("POST", "rds/instance", region=EAST, id="db-east", status="storage-full", status_infos=infos)
         db = look(self.east, "db-east")
         self.assertEqual((db["DBInstanceStatus"], db["StatusInfos"]), ("storage-full", infos))
+
+    def test_a_call_says_how_slow_what_it_starts_is(self):
+        self.create(client("rds", slowness=0), "swift")
+        self.assertEqual(status(self.east, "swift"), "available")
+        client("rds", slowness=2).create_db_snapshot(DBInstanceIdentifier="swift", DBSnapshotIdentifier="s")
+        advance(239)
+        self.assertEqual(status(self.east, "swift"), "backing-up")
+        advance(1)
+        self.assertEqual(status(self.east, "swift"), "available")
 
     def test_durations_can_be_changed(self):
         control("POST", "durations", **{"rds.create": 1})
