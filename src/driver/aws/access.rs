@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::{
         http::SharedHttpClient,
         interceptors::{Intercept, context::BeforeSerializationInterceptorContextRef},
         orchestrator::Metadata,
+        runtime_components::RuntimeComponents,
     },
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -190,14 +191,33 @@ impl Intercept for ReadsOnly {
     fn name(&self) -> &'static str {
         "ReadsOnly"
     }
-    fn read_before_execution(
+    // Not before execution: of a client's interceptor that comes before the operation is known.
+    fn read_before_serialization(
         &self,
         _: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         match config.load::<Metadata>() {
             Some(call) if READS.contains(&call.name()) => Ok(()),
             call => Err(format!("a look may not call {}", call.map_or("this", Metadata::name)).into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_rds::error::DisplayErrorContext;
+
+    #[tokio::test]
+    async fn what_looks_cannot_change() {
+        // Nobody answers there: a call that left would be told apart by its error.
+        let premises = Premises { global_endpoint: Some("http://127.0.0.1:9".into()), ..Premises::default() };
+        let access = Access::new(premises, Purpose::Read);
+        let (_, clients) = access.at(&SiteName::new(Target::GLOBAL)).await.expect("it is always there");
+        let refused = clients.rds.promote_read_replica().db_instance_identifier("orders").send().await;
+        let why = DisplayErrorContext(refused.expect_err("it is no read")).to_string();
+        assert!(why.contains("a look may not call PromoteReadReplica"), "{why}");
     }
 }

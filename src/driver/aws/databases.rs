@@ -23,6 +23,12 @@ pub(super) async fn instances(place: &Place<'_>, asked: &[&What]) -> Result<Vec<
     let by_tag = asked.iter().any(|what| matches!(what, What::Retired(_)));
     place.turn("rds").await;
     let mut call = place.clients.rds.describe_db_instances();
+    if names.is_empty() && !by_tag {
+        // Only whether it answers: a filter without values is refused, and the shortest page will do.
+        call.max_records(20).send().await.map_err(|e| place.failed("rds", Failed::of(&e)))?;
+        place.answered("rds");
+        return Ok(vec![]);
+    }
     if !by_tag {
         let filter = aws_sdk_rds::types::Filter::builder().name("db-instance-id").set_values(Some(names)).build();
         call = call.filters(filter);

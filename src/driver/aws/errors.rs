@@ -75,7 +75,7 @@ impl Failed {
     }
 
     /// To a look: `pause` is how long the lane is quiet, where it was too much.
-    pub(super) fn to_look(self, pause: Option<Span>) -> LookError {
+    pub(super) fn into_look(self, pause: Option<Span>) -> LookError {
         match self {
             Self::Refused(code, why) => LookError::Permanent { why: words(&code, &why) },
             Self::NotSent(why) | Self::Throttled(why) | Self::Later(why) | Self::NoAnswer(why) => {
@@ -85,7 +85,7 @@ impl Failed {
     }
 
     /// To a send.
-    pub(super) fn to_send(self, pause: Option<Span>) -> SendError {
+    pub(super) fn into_send(self, pause: Option<Span>) -> SendError {
         match self {
             Self::NotSent(why) | Self::Throttled(why) | Self::Later(why) => SendError::NotSent { after: pause, why },
             Self::Refused(code, why) => SendError::Refused { why: words(&code, &why) },

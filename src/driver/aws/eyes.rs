@@ -52,7 +52,7 @@ impl Place<'_> {
     /// It did not.
     pub(super) fn failed(&self, service: &'static str, failed: Failed) -> LookError {
         let quiet = matches!(failed, Failed::Throttled(_)).then(|| self.pace.throttled(&self.lane(service)));
-        failed.to_look(quiet.map(|q| Span::from_secs_f64(q.as_secs_f64())))
+        failed.into_look(quiet.map(|q| Span::from_secs_f64(q.as_secs_f64())))
     }
     fn lane(&self, service: &'static str) -> Lane {
         Lane { site: self.site.name.clone(), service }
@@ -78,7 +78,8 @@ impl Eyes {
         for target in targets {
             by_site.entry(&target.site).or_default().push(&target.what);
         }
-        let looks = by_site.into_iter().map(|(site, asked)| async move { (site, self.at(site, &asked).await) });
+        let looks =
+            by_site.into_iter().map(|(site, asked)| async move { (site, Box::pin(self.at(site, &asked)).await) });
         let seen: BTreeMap<_, _> = join_all(looks).await.into_iter().collect();
         let nobody = || Err(LookError::Permanent { why: "nothing at AWS answers that".into() });
         targets
@@ -112,7 +113,7 @@ impl Eyes {
         let (instances, groups, lags, single) = tokio::join!(
             together(&instances, databases::instances(&place, &instances), |what, all| databases::answer(what, all)),
             together(&groups, autoscaling::groups(&place, &groups), |what, all| autoscaling::answer(what, all)),
-            together(&lags, lag::lags(&place, &lags), |what, all| lag::answer(what, all)),
+            together(&lags, lag::lags(&place, &lags), lag::answer),
             join_all(single),
         );
         instances.into_iter().chain(groups).chain(lags).chain(single).collect()

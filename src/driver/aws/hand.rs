@@ -141,7 +141,7 @@ impl Sending<'_> {
             failed => failed,
         };
         let quiet = matches!(failed, Failed::Throttled(_)).then(|| self.hand.pace.throttled(&self.lane));
-        Err(failed.to_send(quiet.map(|q| Span::from_secs_f64(q.as_secs_f64()))))
+        Err(failed.into_send(quiet.map(|q| Span::from_secs_f64(q.as_secs_f64()))))
     }
 
     async fn rds(&self, clients: &Clients, target: &Target, call: &rds::Call) -> Result<Receipt, SendError> {
@@ -222,7 +222,7 @@ impl Sending<'_> {
             rds::Tagged::Db(id) => self.hand.instance(site, id).await?.db_instance_arn().map(str::to_owned),
             rds::Tagged::Parameters(name) => {
                 let (_, reads) = self.hand.reads.at(site).await.ok_or_else(|| refused("no such site"))?;
-                databases::group_arn(reads, name).await.map_err(|f| f.to_send(None))?
+                databases::group_arn(reads, name).await.map_err(|f| f.into_send(None))?
             }
         };
         let Some(arn) = arn else { return Err(refused(format!("there is nothing to tag: {on:?}"))) };

@@ -1,0 +1,20 @@
+//! Over the wire: the drivers, and the product above them, against the AWS double (`tests/double`).
+//!
+//! A test builds its [`world::Wire`]: an account of its own in the one double of this process, the two
+//! Regions of `runbooks/warm-standby.yaml` in it, and a proxy in front that records every call and
+//! can spoil it. What became of the world a [`witness`] tells, who asks the double past the proxy.
+//! Nothing here waits for time: a test that needs a limit to pass lets tokio's time pass.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test says by panicking")]
+
+mod double;
+mod environment;
+mod faults;
+mod http;
+mod looks;
+mod permits;
+mod proxy;
+mod runbook;
+mod sends;
+mod web;
+mod witness;
+mod world;
