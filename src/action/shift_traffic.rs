@@ -108,7 +108,7 @@ fn shift(cx: &StepCx<'_>, zone: &Target, items: &[&Resource], w: &World) -> Resu
             })
             .collect();
         let one = |s: &&RecordSet| format!("{} {}", s.set_identifier.as_deref().unwrap_or("-"), s.weight.unwrap_or(0));
-        let shown = few(before.iter().map(|s| one(s)));
+        let shown = few(before.iter().map(one));
         return Ok(Next::send(Effect { target: zone.clone(), call: Call::Dns(batch) }, shown));
     }
     in_sync(cx, zone, w)

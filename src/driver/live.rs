@@ -155,7 +155,8 @@ impl LiveLook {
         };
         let set = records.weighted(&query.name, &query.record_type);
         let set = { set }.find(|s| s.set_identifier.as_ref() == Some(&query.set_identifier)).ok_or_else(|| {
-            let why = format!("zone {} has no {} {} {}", query.zone, query.record_type, query.name, query.set_identifier);
+            let why =
+                format!("zone {} has no {} {} {}", query.zone, query.record_type, query.name, query.set_identifier);
             LookError::Permanent { why }
         })?;
         let alias = set.rest.pointer("/alias/name").and_then(serde_json::Value::as_str);

@@ -19,7 +19,7 @@ use std::{
 use tokio::time::Instant;
 
 /// A password that was read is used so long: it may be rotated while a run goes on.
-const FRESH: Duration = Duration::from_secs(60);
+const FRESH: Duration = Duration::from_mins(1);
 
 /// Finds the way to databases.
 pub(super) struct Reaches {
@@ -45,12 +45,14 @@ impl Reaches {
             permanent(format!("the runbook says no `connection` to {identifier}, so it cannot be asked"))
         })?;
         if matches!(found.engine, Some(DbEngine::Mysql | DbEngine::Mariadb)) {
-            return Err(permanent(format!("lifeboat connects to PostgreSQL alone, and {identifier} is another engine")));
+            return Err(permanent(format!(
+                "lifeboat connects to PostgreSQL alone, and {identifier} is another engine"
+            )));
         }
         let user = found.connection.user.clone();
         let user = user.ok_or_else(|| permanent(format!("the `connection` to {identifier} names no user")))?;
         let (password, address) =
-            tokio::join!(self.password(site, &found.connection), self.address(site, identifier));
+            tokio::join!(self.password(site, found.connection), Box::pin(self.address(site, identifier)));
         let (host, port) = address?;
         Ok(Reach {
             host,
@@ -69,16 +71,18 @@ impl Reaches {
 
     /// The same, of the site in a Region.
     pub(super) async fn in_region(&self, region: &str, identifier: &str) -> Result<Reach, LookError> {
-        let site = self.ground.sites.values().find(|s| {
-            s.region.as_str() == region && self.connection(&s.name, identifier).is_some()
-        });
+        let site = self
+            .ground
+            .sites
+            .values()
+            .find(|s| s.region.as_str() == region && self.connection(&s.name, identifier).is_some());
         let unknown = || LookError::Permanent { why: format!("the runbook has no {identifier} in {region}") };
         self.of(&site.ok_or_else(unknown)?.name, identifier).await
     }
 
     /// Where a database answers: host and port.
     pub(super) async fn address(&self, site: &SiteName, identifier: &str) -> Result<(String, u16), LookError> {
-        let endpoint = self.eyes.endpoint(site, identifier).await?;
+        let endpoint = Box::pin(self.eyes.endpoint(site, identifier)).await?;
         let stated = self.connection(site, identifier).and_then(|found| found.connection.port);
         let parts = endpoint.rsplit_once(':').and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
         let (host, reported) =
@@ -113,7 +117,7 @@ impl Reaches {
         if let Some((_, password)) = known.filter(|(at, _)| at.elapsed() < FRESH) {
             return Ok(password);
         }
-        let password = self.eyes.secret(site, name).await?;
+        let password = Box::pin(self.eyes.secret(site, name)).await?;
         let read = (Instant::now(), password.clone());
         self.secrets.lock().unwrap_or_else(PoisonError::into_inner).insert(key, read);
         Ok(password)
