@@ -28,7 +28,7 @@ async fn rehearse(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
     let there = MoveArgs { planned: !args.emergency, ..args.clone() };
     // A reprotect takes the mode of the move it follows; a failback is planned.
     let back = MoveArgs { planned: false, emergency: false, since: None, supersede: None, ..args.clone() };
-    let first = Move::open(common, &there)?;
+    let first = Move::open(common, &there).await?;
     let sandbox = first.world.sandbox.clone().ok_or_else(|| Failure::refused("a drill needs the sandbox"))?;
     let wrong = |e: crate::sandbox::SandboxError| Failure::environment(e.to_string());
     let before = sandbox.lived().map_err(wrong)?;

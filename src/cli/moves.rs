@@ -6,7 +6,7 @@ use super::{
     exit::{Failure, code},
     gather, held,
     run::{begin, busy, claim, interactive, policy},
-    wiring::{Loaded, Purpose, World, block_on, commands, load, print, realm, store, who, world},
+    wiring::{Loaded, Purpose, World, block_on, commands, keeps_its_world, load, print, realm, store, who, world},
 };
 use crate::{
     clock::{Span, Timestamp},
@@ -22,17 +22,17 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// `lifeboat failover`.
 pub(super) fn failover(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
-    block_on(common, async { Move::open(common, args)?.with_reprotect(Direction::Failover).await })
+    block_on(common, async { Move::open(common, args).await?.with_reprotect(Direction::Failover).await })
 }
 
 /// `lifeboat failback`.
 pub(super) fn failback(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
-    block_on(common, async { Move::open(common, args)?.with_reprotect(Direction::Failback).await })
+    block_on(common, async { Move::open(common, args).await?.with_reprotect(Direction::Failback).await })
 }
 
 /// `lifeboat reprotect`.
 pub(super) fn reprotect(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
-    block_on(common, async { Move::open(common, args)?.go(Direction::Reprotect).await.map(|done| done.code()) })
+    block_on(common, async { Move::open(common, args).await?.go(Direction::Reprotect).await.map(|done| done.code()) })
 }
 
 /// What became of one run of a command.
@@ -83,7 +83,7 @@ pub(super) struct Move<'a> {
 }
 
 impl<'a> Move<'a> {
-    pub(super) fn open(common: &'a Common, args: &'a MoveArgs) -> Result<Self, Failure> {
+    pub(super) async fn open(common: &'a Common, args: &'a MoveArgs) -> Result<Self, Failure> {
         let loaded = load(common, &args.file)?;
         let policy = policy(common, &args.consent)?;
         for step in &policy.accept {
@@ -92,6 +92,9 @@ impl<'a> Move<'a> {
         // A dry run leaves no trace, not even an empty store.
         let store = store(common, !args.dry_run)?;
         let purpose = if args.dry_run { Purpose::Look } else { Purpose::Begin };
+        if !args.dry_run {
+            keeps_its_world(common, &loaded, &store).await?;
+        }
         let world = world(common, purpose(&loaded))?;
         let since = args.since.as_deref().map(|text| since(text, world.clock.now())).transpose()?;
         Ok(Self { common, args, loaded, world, store, policy, since })

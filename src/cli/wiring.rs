@@ -263,6 +263,25 @@ impl Purpose<'_> {
     }
 }
 
+/// A home has one simulated world. While a run in it is unfinished, no other runbook may have its
+/// world built there instead.
+pub(super) async fn keeps_its_world(common: &Common, loaded: &Loaded, store: &Arc<dyn Store>) -> Result<(), Failure> {
+    let wrong = |e: sandbox::SandboxError| Failure::environment(e.to_string());
+    if !common.sandbox || Opened::matches(&home(common)?, loaded.runbook()).map_err(wrong)? {
+        return Ok(());
+    }
+    match store.runs(None).await?.into_iter().find(|run| run.outcome.is_none()) {
+        None => Ok(()),
+        Some(run) => Err(Failure::refused(format!(
+            "run {} of {} is unfinished in the sandbox's world, which has other sites or resources",
+            run.id, run.runbook
+        ))
+        .hint(format!("lifeboat resume {} --sandbox     finishes it", run.id))
+        .hint(format!("lifeboat abandon {} --reason \"...\" --sandbox     ends it as it stands", run.id))
+        .hint("--store DIR     works in another home, with a world of its own")),
+    }
+}
+
 /// Opens a world. Must be called inside the runtime.
 pub(super) fn world(common: &Common, purpose: Purpose<'_>) -> Result<World, Failure> {
     environment(common)?;

@@ -250,10 +250,25 @@ impl Situation {
         self.not_a_replica(direction, from, to)
     }
 
+    /// A replica of a site's database, be it by way of other replicas.
+    fn leads_to(&self, name: &ResourceName, role: &DbRole, site: &SiteName) -> bool {
+        let mut role = role;
+        // No chain is longer than there are sites, and a circle leads nowhere.
+        for _ in &self.sites {
+            let DbRole::Replica { of: Some(source), .. } = role else { return false };
+            if source == site {
+                return true;
+            }
+            let Some(next) = self.sites.get(source).and_then(|s| s.databases.get(name)) else { return false };
+            role = next;
+        }
+        false
+    }
+
     /// The site being moved to must hold replicas, or there is nothing to promote.
     fn not_a_replica(&self, direction: Direction, from: &SiteName, to: &SiteName) -> Option<Refusal> {
         let there = self.sites.get(to)?;
-        let (name, role) = there.databases.iter().find(|(_, role)| !matches!(role, DbRole::Replica { .. }))?;
+        let (name, role) = there.databases.iter().find(|(name, role)| !self.leads_to(name, role, from))?;
         let hint = match direction {
             Direction::Failback => format!("lifeboat reprotect makes {to} the replica of {from}; then fail back"),
             Direction::Failover | Direction::Reprotect => {
@@ -269,7 +284,10 @@ impl Situation {
             {
                 None
             }
-            DbRole::Replica { .. } => None,
+            DbRole::Replica { .. } => Some(Refusal {
+                why: format!("{name} at {to} replicates from another database than the one at {from}"),
+                hint: format!("lifeboat reprotect --to {to} makes it the replica of {from}"),
+            }),
             DbRole::Writer { .. } => {
                 Some(Refusal { why: format!("{name} at {to} is a database of its own, no replica of {from}"), hint })
             }

@@ -229,11 +229,11 @@ impl Summary {
         let ended = self.outcome.is_some();
         for held in &self.held {
             let (since, until) = (held.since.time_of_day(), held.until.time_of_day());
-            // This report ends a process: what it holds is not opened before another takes the run up.
+            // What a process holds too long it opens again, but only while it is there.
             let ends = match held.for_good {
                 true => "until the promotion is done".to_owned(),
                 false if ended => "until it is opened by hand".to_owned(),
-                false => format!("for too long from {until} on; no process opens it by itself now"),
+                false => format!("until {until} at most while its process lives"),
             };
             let text = format!("{} since {since}, {ends}; by {}", held.what, held.step);
             rows.push(("held".into(), Tone::Bad, text));

@@ -286,7 +286,7 @@ fn asks(question: Question) -> &'static str {
         Question::Consent => "asks for consent to what cannot be undone",
         Question::Confirm => "asks",
         Question::DataLoss => "asks whether writes may be lost",
-        Question::AliveUnfenced => "asks whether to go on though the site being left answers and is not frozen",
+        Question::AliveUnfenced => "asks whether to go on though a site answers and is not frozen",
         Question::InDoubt => "asks whether it happened",
     }
 }

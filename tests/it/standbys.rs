@@ -105,6 +105,11 @@ async fn a_replica_of_what_was_retired_is_not_promoted() {
     assert!(stuck.0.contains("not from ohio"), "{stuck:?}");
     assert!(stuck.1.contains("lifeboat reprotect --to oregon"), "{stuck:?}");
     assert!(plan.cautions.iter().any(|c| c.refuses));
+    let (home, stale) = (SiteName::new("ohio"), SiteName::new("oregon"));
+    for mode in [Mode::Planned, Mode::Emergency] {
+        let refusal = lab.situation().await.refusal(Direction::Failover, mode, &home, &stale);
+        assert!(refusal.is_some_and(|r| r.hint.contains("lifeboat reprotect --to oregon")), "{mode}");
+    }
     let again = lab.go(Direction::Reprotect, Mode::Planned).await;
     assert_eq!(ends(&again), ("oregon", "ohio"));
     assert_eq!(again.outcome(), RunOutcome::Unprotected, "texas is still owed its own: {}", again.told());

@@ -165,7 +165,7 @@ impl Prompt {
 fn ask_facts(ask: &Ask, progress: &Progress) -> Vec<(Tone, String)> {
     let mut rows = vec![(Tone::Strong, ask.message.clone())];
     if ask.question == Question::AliveUnfenced {
-        rows.push((Tone::Bad, "the site being left answers, yet its writes could not be frozen".into()));
+        rows.push((Tone::Bad, "a site answers, yet its writes could not be frozen".into()));
     }
     // The steps without a way back follow in words of their own.
     let told = |name: &str| {

@@ -46,7 +46,8 @@ fn a_paused_run_says_what_is_held_and_what_to_type() {
                   storefront, ohio -> oregon, run r1kf, 3m51s,
                   in the sandbox)
     held          writes frozen at ohio since 03:12:32, until
-                  03:18:05 at most, by freeze
+                  03:18:05 at most while its process lives; by
+                  freeze
     failed        drained: still 12s behind after 3m
     not started   promote, moved, allow_deploys
     effects       1 sent, 1 happened

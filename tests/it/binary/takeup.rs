@@ -89,3 +89,17 @@ fn a_run_is_not_taken_up_in_a_world_that_it_was_not_begun_in() {
     home.run(&format!("resume {MAX} --yes")).ends(11).says("not the one that this run was begun in");
     assert!(!world.exists());
 }
+
+#[test]
+fn another_runbook_does_not_take_the_world_of_an_unfinished_run() {
+    let (home, run) = waiting();
+    let book = std::fs::read_to_string(home.file()).unwrap();
+    replace(&home, Some(ANOTHER));
+    home.run(&format!("failover RUNBOOK --planned {MAX}")).ends(10).says(&run).says("another home");
+    replace(&home, Some(&book));
+    home.run(&format!("resume {MAX} --yes")).ends(25);
+    assert_eq!(home.active(), "oregon");
+    replace(&home, Some(ANOTHER));
+    let refused = home.run(&format!("failover RUNBOOK --planned {MAX}")).ends(10).says("paris");
+    assert!(!refused.err.contains("unfinished"), "{}", refused.err);
+}
