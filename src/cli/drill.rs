@@ -3,7 +3,7 @@
 use super::{
     args::{Common, MoveArgs},
     exit::{Failure, code},
-    moves::{Done, Move},
+    moves::{Done, Move, replay},
     wiring::{block_on, commands, print},
 };
 use crate::{
@@ -61,7 +61,7 @@ async fn rehearse(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
             worst = done.code();
             break;
         }
-        worst = worst.max(worth(&done));
+        worst = worst.max(worth(&first, &done).await?);
         passed = Some(direction);
     }
     let lived = sandbox.lived().map_err(wrong)?.since(&before);
@@ -84,12 +84,20 @@ fn left_after(leg: Direction) -> (u8, &'static str) {
     }
 }
 
-/// A debt that the next leg pays is no result of the drill.
-fn worth(done: &Done) -> u8 {
+/// A debt that the next leg pays is no result of the drill; a promise that was not kept is.
+async fn worth(leg: &Move<'_>, done: &Done) -> Result<u8, Failure> {
     match done {
-        Done::Ran(code::UNPROTECTED, Mode::Emergency) => code::DONE,
-        other => other.code(),
+        Done::Ran(code::UNPROTECTED, Mode::Emergency) if kept_its_promises(leg).await? => Ok(code::DONE),
+        Done::Ran(code::UNPROTECTED, Mode::Emergency) => Ok(code::MISSED),
+        other => Ok(other.code()),
     }
+}
+
+/// Whether the last run met every objective that was promised.
+async fn kept_its_promises(leg: &Move<'_>) -> Result<bool, Failure> {
+    let Some(last) = leg.store.runs(Some(&leg.loaded.key())).await?.into_iter().next() else { return Ok(true) };
+    let run = replay(&leg.store, &last.id).await?;
+    Ok(run.measures.iter().all(|(_, measure)| measure.met != Some(false)))
 }
 
 /// What users lived through.

@@ -71,6 +71,15 @@ fn a_drill_starts_from_home_and_ends_there() {
 }
 
 #[test]
+fn a_drill_tells_by_its_code_that_an_emergency_lost_more_than_promised() {
+    let home = Home::with(&[]);
+    let lost = "--emergency --accept-data-loss unknown --fault primary-lost";
+    let drilled = home.run(&format!("drill RUNBOOK {MAX} {AGREED} --seed 3 {lost}")).ends(24);
+    assert!(drilled.out.contains("promised 1m: missed"), "{}", drilled.out);
+    home.run("status RUNBOOK --sandbox").ends(0).says("ohio");
+}
+
+#[test]
 fn an_interrupt_between_two_legs_ends_the_drill_there() {
     let home = Home::new();
     // Nobody takes the report of the first leg until the signal was sent: the drill stands between two legs.
