@@ -48,7 +48,7 @@ impl Desk {
         wire.live_answers(1);
         for (_, region) in [HOME, STANDBY] {
             for metric in ["ReplicaLag", "OldestReplicationSlotLag"] {
-                let series = json!({ "region": region, "id": "orders", "metric": metric, "values": 0 });
+                let series = json!({ "region": region, "id": "*", "metric": metric, "values": 0 });
                 wire.control("rds/metric", series);
             }
         }

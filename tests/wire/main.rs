@@ -10,6 +10,7 @@ mod binary;
 mod double;
 mod environment;
 mod faults;
+mod flows;
 mod http;
 mod looks;
 mod names;
