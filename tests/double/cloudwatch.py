@@ -20,6 +20,8 @@ OLDEST = 180
 SHORTEST = 0.1
 # By account, Region, instance and metric.
 SERIES = {}
+# The instance that stands for all that were given no series, also for those that are yet to be created.
+ANY = "*"
 
 WORLD.resets.append(SERIES.clear)
 
@@ -76,7 +78,8 @@ def find(backend, namespace, metric, dimensions):
     """The series that is asked for, if a test gave one."""
     if namespace != "AWS/RDS" or len(dimensions) != 1 or dimensions[0]["Name"] != "DBInstanceIdentifier":
         return None
-    return SERIES.get((backend.account_id, backend.region_name, dimensions[0]["Value"], metric))
+    place = backend.account_id, backend.region_name
+    return SERIES.get((*place, dimensions[0]["Value"], metric)) or SERIES.get((*place, ANY, metric))
 
 
 def seconds(instant):
