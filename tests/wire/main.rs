@@ -15,6 +15,7 @@ mod looks;
 mod names;
 mod permits;
 mod proxy;
+mod records;
 mod runbook;
 mod sends;
 mod web;
