@@ -51,3 +51,63 @@ async fn one(look: &dyn Look, clock: &dyn Clock, targets: Vec<Target>, limit: Sp
         () = clock.sleep_until(clock.now() + limit) => targets.iter().map(|t| unknown(t, format!("no answer within {limit}"))).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::{Timestamp, TokioClock},
+        driver::LookError,
+        ids::{Region, SiteName},
+        world::{What, probe},
+    };
+
+    /// Answers after five seconds.
+    struct Slow(TokioClock);
+
+    #[async_trait::async_trait]
+    impl Look for Slow {
+        async fn look(&self, at: &[Target]) -> Vec<Result<Sight, LookError>> {
+            self.0.sleep_until(self.0.now() + Span::secs(5)).await;
+            let sight = |target: &Target| Sight { target: target.clone(), at: self.0.now(), seen: Seen::Absent };
+            at.iter().map(|target| Ok(sight(target))).collect()
+        }
+    }
+
+    fn at_ohio(what: What) -> Target {
+        Target { site: SiteName::new("ohio"), region: Region::new("us-east-2"), account: None, what }
+    }
+
+    fn both() -> [Target; 2] {
+        let (argv, limit) = (vec!["ci".into()], Span::secs(30));
+        let check = probe::Command { argv, limit, read_only: true, environment: vec![] };
+        [at_ohio(What::Db("orders".into())), at_ohio(What::Command(check))]
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_description_has_three_seconds_and_a_check_its_own_time_unless_there_is_none() {
+        let clock = TokioClock::virtual_from(Timestamp(0));
+        let (slow, [db, check]) = (Slow(clock.clone()), both());
+        let targets = BTreeSet::from([db.clone(), check.clone()]);
+        let silence = Some(Seen::Unknown { why: "no answer within 3s".into() });
+        let seen = look(&slow, &clock, &targets, LEISURE).await;
+        assert_eq!((seen.seen(&db), seen.seen(&check)), (silence.as_ref(), Some(&Seen::Absent)));
+        let seen = look(&slow, &clock, &targets, HASTE).await;
+        assert_eq!((seen.seen(&db), seen.seen(&check)), (silence.as_ref(), silence.as_ref()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_seen_a_moment_ago_is_not_looked_at_again() {
+        let clock = TokioClock::virtual_from(Timestamp(0));
+        let (slow, [db, _]) = (Slow(clock.clone()), both());
+        let before = World::of([Sight { target: db.clone(), at: clock.now(), seen: Seen::Absent }]);
+        let missing = BTreeSet::from([db.clone()]);
+        let mut seen = World::default();
+        more(&mut seen, (&slow, &clock), (&before, &missing), HASTE).await;
+        assert_eq!((seen.seen(&db), clock.now()), (Some(&Seen::Absent), Timestamp(0)));
+        clock.sleep_until(Timestamp(0) + Span::secs(6)).await;
+        let mut seen = World::default();
+        more(&mut seen, (&slow, &clock), (&before, &missing), HASTE).await;
+        assert!(matches!(seen.seen(&db), Some(Seen::Unknown { .. })));
+    }
+}
