@@ -32,7 +32,7 @@ async fn rehearse(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
     let sandbox = first.world.sandbox.clone().ok_or_else(|| Failure::refused("a drill needs the sandbox"))?;
     let wrong = |e: crate::sandbox::SandboxError| Failure::environment(e.to_string());
     let before = sandbox.lived().map_err(wrong)?;
-    let situation = first.situation().await;
+    let (situation, _) = first.situation().await;
     if let Some(away) = situation.active_site().filter(|site| **site != first.loaded.runbook().primary) {
         let known = commands(common, &first.loaded.typed);
         return Err(Failure::refused(format!("{away} serves: a drill starts from home"))

@@ -5,33 +5,41 @@ use crate::{
     driver::Look,
     world::{Seen, Sight, Target, World},
 };
+use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Looks at targets, all sites at once, each within a limit.
-pub(super) async fn look(look: &dyn Look, clock: &dyn Clock, targets: &BTreeSet<Target>) -> World {
-    const LIMIT: Span = Span::secs(3);
-    let mut sites: BTreeMap<_, Vec<Target>> = BTreeMap::new();
+/// What does not answer within this is taken for gone, by whoever has no time.
+pub(super) const HASTE: Span = Span::secs(3);
+/// What a plan grants to a question that takes longer than a description; more only a run does.
+pub(super) const LEISURE: Span = Span::secs(30);
+
+/// Looks at targets, all at once: descriptions within three seconds, what takes a time of its own
+/// within that time, yet no longer than `most`.
+pub(super) async fn look(look: &dyn Look, clock: &dyn Clock, targets: &BTreeSet<Target>, most: Span) -> World {
+    let mut together: BTreeMap<_, Vec<Target>> = BTreeMap::new();
     for target in targets {
-        sites.entry(target.site.clone()).or_default().push(target.clone());
+        together.entry(target.company()).or_default().push(target.clone());
     }
-    let mut world = World::default();
-    let mut looks = sites.into_values().map(|targets| Box::pin(one(look, clock, targets, LIMIT))).collect::<Vec<_>>();
-    // All start at once; each ends within the limit, so waiting for them in order costs one limit.
-    let all = std::future::poll_fn(move |cx| {
-        let mut done = vec![];
-        looks.retain_mut(|look| match look.as_mut().poll(cx) {
-            std::task::Poll::Ready(sights) => {
-                done.push(sights);
-                false
-            }
-            std::task::Poll::Pending => true,
-        });
-        for sights in done {
-            sights.into_iter().for_each(|s| world.put(s));
-        }
-        if looks.is_empty() { std::task::Poll::Ready(std::mem::take(&mut world)) } else { std::task::Poll::Pending }
+    let looks = together.into_iter().map(|((_, _, alone), targets)| {
+        let limit = alone.map_or(HASTE, |what| what.patience().min(most));
+        Box::pin(one(look, clock, targets, limit))
     });
-    all.await
+    World::of(join_all(looks).await.into_iter().flatten())
+}
+
+/// Adds what is missing: as it was seen before, if that was a moment ago, else as a look shows it.
+pub(super) async fn more(
+    seen: &mut World,
+    (look, clock): (&dyn Look, &dyn Clock),
+    (before, missing): (&World, &BTreeSet<Target>),
+    most: Span,
+) {
+    const MOMENT: Span = Span::secs(5);
+    let now = clock.now();
+    let known = |target: &Target| before.sight(target).filter(|sight| now.since(sight.at) < MOMENT);
+    missing.iter().filter_map(known).cloned().for_each(|sight| seen.put(sight));
+    let unknown = missing.iter().filter(|target| known(target).is_none()).cloned().collect();
+    self::look(look, clock, &unknown, most).await.sights().cloned().for_each(|sight| seen.put(sight));
 }
 
 async fn one(look: &dyn Look, clock: &dyn Clock, targets: Vec<Target>, limit: Span) -> Vec<Sight> {
@@ -41,5 +49,65 @@ async fn one(look: &dyn Look, clock: &dyn Clock, targets: Vec<Target>, limit: Sp
         biased;
         results = look.look(&targets) => targets.iter().zip(results).map(|(t, r)| r.unwrap_or_else(|e| unknown(t, e.to_string()))).collect(),
         () = clock.sleep_until(clock.now() + limit) => targets.iter().map(|t| unknown(t, format!("no answer within {limit}"))).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::{Timestamp, TokioClock},
+        driver::LookError,
+        ids::{Region, SiteName},
+        world::{What, probe},
+    };
+
+    /// Answers after five seconds.
+    struct Slow(TokioClock);
+
+    #[async_trait::async_trait]
+    impl Look for Slow {
+        async fn look(&self, at: &[Target]) -> Vec<Result<Sight, LookError>> {
+            self.0.sleep_until(self.0.now() + Span::secs(5)).await;
+            let sight = |target: &Target| Sight { target: target.clone(), at: self.0.now(), seen: Seen::Absent };
+            at.iter().map(|target| Ok(sight(target))).collect()
+        }
+    }
+
+    fn at_ohio(what: What) -> Target {
+        Target { site: SiteName::new("ohio"), region: Region::new("us-east-2"), account: None, what }
+    }
+
+    fn both() -> [Target; 2] {
+        let (argv, limit) = (vec!["ci".into()], Span::secs(30));
+        let check = probe::Command { argv, limit, read_only: true, environment: vec![] };
+        [at_ohio(What::Db("orders".into())), at_ohio(What::Command(check))]
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_description_has_three_seconds_and_a_check_its_own_time_unless_there_is_none() {
+        let clock = TokioClock::virtual_from(Timestamp(0));
+        let (slow, [db, check]) = (Slow(clock.clone()), both());
+        let targets = BTreeSet::from([db.clone(), check.clone()]);
+        let silence = Some(Seen::Unknown { why: "no answer within 3s".into() });
+        let seen = look(&slow, &clock, &targets, LEISURE).await;
+        assert_eq!((seen.seen(&db), seen.seen(&check)), (silence.as_ref(), Some(&Seen::Absent)));
+        let seen = look(&slow, &clock, &targets, HASTE).await;
+        assert_eq!((seen.seen(&db), seen.seen(&check)), (silence.as_ref(), silence.as_ref()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_seen_a_moment_ago_is_not_looked_at_again() {
+        let clock = TokioClock::virtual_from(Timestamp(0));
+        let (slow, [db, _]) = (Slow(clock.clone()), both());
+        let before = World::of([Sight { target: db.clone(), at: clock.now(), seen: Seen::Absent }]);
+        let missing = BTreeSet::from([db.clone()]);
+        let mut seen = World::default();
+        more(&mut seen, (&slow, &clock), (&before, &missing), HASTE).await;
+        assert_eq!((seen.seen(&db), clock.now()), (Some(&Seen::Absent), Timestamp(0)));
+        clock.sleep_until(Timestamp(0) + Span::secs(6)).await;
+        let mut seen = World::default();
+        more(&mut seen, (&slow, &clock), (&before, &missing), HASTE).await;
+        assert!(matches!(seen.seen(&db), Some(Seen::Unknown { .. })));
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     plan::{self, Plan, Request, Situation},
     store::{Journal, RunHead, Store, run_id},
     view,
+    world::World as Sights,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -185,7 +186,7 @@ impl<'a> Move<'a> {
         let head = self.last().await?;
         let superseded = self.free(direction, head.as_ref()).await?;
         let last = self.state(head.as_ref()).await?;
-        let situation = self.situation().await;
+        let (situation, seen) = self.situation().await;
         let (from, to) = ends(&self.loaded, direction, self.args.to.as_deref(), Some(&situation), last.as_ref())?;
         let mode = self.mode(direction, &situation, (&from, &to), last.as_ref())?;
         let owed: Vec<_> = last.iter().flat_map(|s| s.owed.iter().cloned()).collect();
@@ -197,7 +198,7 @@ impl<'a> Move<'a> {
         if let Some(refusal) = refusal.clone().filter(|_| !self.args.dry_run) {
             return Err(Failure::refused(refusal.why).hint(refusal.hint));
         }
-        let mut plan = self.plan(direction, mode, (from, to)).await?;
+        let mut plan = self.plan(direction, mode, (from, to), &seen).await?;
         if self.args.dry_run {
             plan.cautions.extend(refusal.map(|r| plan::Caution {
                 step: None,
@@ -294,11 +295,12 @@ impl<'a> Move<'a> {
         Ok(false)
     }
 
-    /// What is seen of all sites.
-    pub(super) async fn situation(&self) -> Situation {
+    /// What is seen of all sites, and what it is read from.
+    pub(super) async fn situation(&self) -> (Situation, Sights) {
         let runbook = self.loaded.runbook();
-        let seen = gather::look(&*self.world.look, &*self.world.clock, &Situation::targets(runbook)).await;
-        Situation::of(runbook, &seen, self.world.clock.now())
+        let seen =
+            gather::look(&*self.world.look, &*self.world.clock, &Situation::targets(runbook), gather::HASTE).await;
+        (Situation::of(runbook, &seen, self.world.clock.now()), seen)
     }
 
     /// Planned or emergency: as said; for a reprotect that of the move before; else asked.
@@ -337,6 +339,7 @@ impl<'a> Move<'a> {
         direction: Direction,
         mode: Mode,
         (from, to): (SiteName, SiteName),
+        seen: &Sights,
     ) -> Result<Plan, Failure> {
         let now = self.world.clock.now();
         let entropy = u64::from(std::process::id()) ^ u64::try_from(Timestamp::wall().0).unwrap_or(0);
@@ -352,7 +355,7 @@ impl<'a> Move<'a> {
             file: self.loaded.file.clone(),
             now,
         };
-        let plan = predicted(&self.loaded, &request, &self.world).await?;
+        let plan = predicted(&self.loaded, &request, (&self.world, seen)).await?;
         if let Some(caution) = plan.cautions.iter().find(|c| c.refuses && mode == Mode::Planned && !self.args.dry_run) {
             let step = caution.step.as_ref().map_or_else(String::new, |s| format!("step {s}: "));
             let hint = plan
@@ -418,17 +421,22 @@ fn owes(owed: &[Obligation], direction: Direction) -> bool {
     direction == Direction::Reprotect && !owed.is_empty()
 }
 
-/// A plan, looked for until nothing more has to be seen.
-pub(super) async fn predicted(loaded: &Loaded, request: &Request, world: &World) -> Result<Plan, Failure> {
+/// A plan, looked for until nothing more has to be seen: what was seen a moment ago is not looked at
+/// again, and in an emergency nobody waits for probes.
+pub(super) async fn predicted(
+    loaded: &Loaded,
+    request: &Request,
+    (world, before): (&World, &Sights),
+) -> Result<Plan, Failure> {
     let mut plan = plan::draft(&loaded.checked, request).map_err(wrong)?;
-    let mut seen = crate::world::World::default();
+    let most = if request.mode == Mode::Emergency { gather::HASTE } else { gather::LEISURE };
+    let mut seen = Sights::default();
     for _ in 0..4 {
         let missing = plan::predict(&mut plan, &seen);
         if missing.is_empty() {
             break;
         }
-        let more = gather::look(&*world.look, &*world.clock, &missing).await;
-        more.sights().cloned().for_each(|s| seen.put(s));
+        gather::more(&mut seen, (&*world.look, &*world.clock), (before, &missing), most).await;
     }
     plan::predict(&mut plan, &seen);
     Ok(plan)

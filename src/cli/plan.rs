@@ -52,11 +52,12 @@ async fn one(
     };
     let situation = match world {
         Some(world) => {
-            let seen = gather::look(&*world.look, &*world.clock, &Situation::targets(runbook)).await;
-            Some(Situation::of(runbook, &seen, now))
+            let seen = gather::look(&*world.look, &*world.clock, &Situation::targets(runbook), gather::HASTE).await;
+            Some((Situation::of(runbook, &seen, now), seen))
         }
         None => None,
     };
+    let (situation, seen) = situation.unzip();
     let (from, to) = ends(loaded, direction, args.to.as_deref(), situation.as_ref(), last)?;
     let request = Request {
         run: RunId::new("thisrun"),
@@ -71,7 +72,7 @@ async fn one(
         to: to.clone(),
     };
     let mut plan = match world {
-        Some(world) => predicted(loaded, &request, world).await?,
+        Some(world) => predicted(loaded, &request, (world, &seen.unwrap_or_default())).await?,
         None => {
             let mut plan = plan::draft(&loaded.checked, &request).map_err(wrong)?;
             plan::predict(&mut plan, &crate::world::World::default());

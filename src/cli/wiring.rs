@@ -290,7 +290,7 @@ pub(super) fn world(common: &Common, purpose: Purpose<'_>) -> Result<World, Fail
 
 fn real(purpose: Purpose<'_>) -> Result<World, Failure> {
     let boot: Arc<dyn BootClock> = Arc::new(KernelBootClock);
-    let (look, act) = live::open(purpose.ground(), boot.clone()).map_err(Failure::environment)?;
+    let (look, act) = live::open(purpose.ground(), boot.clone());
     Ok(World {
         look: Arc::new(look),
         act: Arc::new(act),

@@ -1,6 +1,6 @@
 //! The real world: every question goes to the driver that can ask it, every effect to the one that
-//! can send it. [`open`] gives the two doors; they share nothing but the pace of calls and the way
-//! to find a database.
+//! can send it. [`open`] gives the two doors; they share nothing but the pace of calls, who we are,
+//! and the way to find a database.
 
 use super::{
     Act, Look, LookError, SendError,
@@ -55,15 +55,14 @@ impl Ground {
     }
 }
 
-/// Opens both doors to the real world. Says in words why this machine cannot.
-pub fn open(ground: Ground, boot: Arc<dyn BootClock>) -> Result<(LiveLook, LiveAct), String> {
-    let pace = Arc::new(Pace::default());
-    let eyes = Arc::new(Eyes::new(ground.premises(), ground.names(), pace.clone()));
-    let hand = Hand::new(ground.premises(), pace, boot.clone());
-    let (web, shell) = (Web::of_machine()?, Shell::new(ground.folder.clone()));
+/// Opens both doors to the real world.
+pub fn open(ground: Ground, boot: Arc<dyn BootClock>) -> (LiveLook, LiveAct) {
+    let eyes = Arc::new(Eyes::new(ground.premises(), ground.names(), Arc::new(Pace::default())));
+    let hand = Hand::new(&eyes, boot.clone());
+    let (web, shell) = (Web::of_machine(), Shell::new(ground.folder.clone()));
     let reaches = Arc::new(Reaches::new(ground, eyes.clone()));
     let look = LiveLook { eyes, reaches: reaches.clone(), web: web.clone(), shell: shell.clone() };
-    Ok((look, LiveAct { hand, reaches, web, shell, boot }))
+    (look, LiveAct { hand, reaches, web, shell, boot })
 }
 
 /// Looks at the real world.

@@ -27,6 +27,7 @@ use reqwest::{Client, Method, Response, StatusCode, header, redirect};
 use serde_json::{Value, json};
 use std::{
     error::Error as _,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -42,29 +43,37 @@ const SEND: Duration = Duration::from_secs(25);
 /// Speaks HTTP.
 #[derive(Clone, Debug)]
 pub(super) struct Web {
-    client: Client,
+    builder: fn() -> reqwest::ClientBuilder,
+    /// Made when it is first needed: reading the machine's certificates takes longer than a call.
+    client: Arc<OnceLock<Result<Client, String>>>,
     notify: Option<String>,
 }
 
 impl Web {
     /// As this machine is set up: its certificate authorities, its proxies, its webhook for messages.
-    pub(super) fn of_machine() -> Result<Self, String> {
+    pub(super) fn of_machine() -> Self {
         let notify = std::env::var(NOTIFY_URL).ok().filter(|url| !url.is_empty());
-        Self::new(Client::builder(), notify)
+        Self::new(Client::builder, notify)
     }
 
-    fn new(builder: reqwest::ClientBuilder, notify: Option<String>) -> Result<Self, String> {
-        let tls = tls::by_machine().map_err(|e| e.to_string())?;
-        let client = builder
-            .tls_backend_preconfigured(tls)
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .pool_max_idle_per_host(0)
-            .connect_timeout(CONNECT)
-            .user_agent(concat!("lifeboat/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|e| words(&e))?;
-        Ok(Self { client, notify })
+    fn new(builder: fn() -> reqwest::ClientBuilder, notify: Option<String>) -> Self {
+        Self { builder, client: Arc::default(), notify }
+    }
+
+    fn client(&self) -> Result<&Client, String> {
+        let made = || {
+            let tls = tls::by_machine().map_err(|e| e.to_string())?;
+            (self.builder)()
+                .tls_backend_preconfigured(tls)
+                .redirect(redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .pool_max_idle_per_host(0)
+                .connect_timeout(CONNECT)
+                .user_agent(concat!("lifeboat/", env!("CARGO_PKG_VERSION")))
+                .build()
+                .map_err(|e| words(&e))
+        };
+        self.client.get_or_init(made).as_ref().map_err(Clone::clone)
     }
 
     /// What a probe finds: as many right answers in a row as it wants, or the first that is wrong.
@@ -85,7 +94,6 @@ impl Web {
     }
 
     async fn ask(&self, probe: &probe::Http) -> Result<Answer, LookError> {
-        let start = Instant::now();
         let silent = |e: reqwest::Error| {
             if e.is_builder() {
                 return Err(LookError::Permanent { why: words(&e) });
@@ -93,7 +101,9 @@ impl Web {
             let why = if e.is_timeout() { "no answer within 5s".to_owned() } else { words(&e) };
             Ok(Answer { ok: false, why, output: Value::Null })
         };
-        let mut response = match self.client.get(&probe.url).timeout(PROBE).send().await {
+        let client = self.client().map_err(|why| LookError::Permanent { why })?;
+        let start = Instant::now();
+        let mut response = match client.get(&probe.url).timeout(PROBE).send().await {
             Ok(response) => response,
             Err(e) => return silent(e),
         };
@@ -132,7 +142,8 @@ impl Web {
     async fn post(&self, token: &str, method: &str, url: &str, body: &Value) -> Result<Receipt, SendError> {
         let method = Method::from_bytes(method.as_bytes())
             .map_err(|_| SendError::Refused { why: format!("`{method}` is not a method") })?;
-        let mut request = self.client.request(method, url).header("Idempotency-Key", token).timeout(SEND);
+        let client = self.client().map_err(|why| SendError::Refused { why })?;
+        let mut request = client.request(method, url).header("Idempotency-Key", token).timeout(SEND);
         if !body.is_null() {
             request = request.json(body);
         }

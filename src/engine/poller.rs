@@ -1,17 +1,21 @@
 //! When to look again. `decide` says what it waits on, never when to look.
 //!
-//! One look serves all who wait on a site's Region: targets are grouped and asked together. What
-//! was never seen is looked at once; what moves is looked at in proportion to how long it has moved
-//! already (3 %, at least half a second, at most ten), which costs 1.4 % of the wait on average. What
-//! does not answer does not move: how long its silence has lasted says nothing of its end, and a site that
-//! returns writable must be met at once, so it is looked at every five seconds at least.
+//! One look serves all who wait on a site's Region: descriptions are asked for together, what takes
+//! a time of its own is asked for alone and keeps nobody waiting. How long an answer may take is the
+//! target's own ([`What::patience`]).
+//!
+//! What was never seen is looked at once; what moves is looked at in proportion to how long it has
+//! moved already. What is done at once is seen at once (pauses begin at 50 ms), then a look costs 1.7 %
+//! of the wait on average (3.4 %, at least 0.7 s, at most ten), which makes 150 looks in the first ten
+//! minutes. What does not answer does not move: how long its silence has lasted says nothing of its end,
+//! and a site that returns writable must be met at once, so it is looked at every five seconds at least.
 
 use super::wanted::Interest;
 use crate::{
     clock::{Span, Timestamp},
     driver::Look,
     ids::SiteName,
-    world::{Seen, Sight, Target, World},
+    world::{Seen, Sight, Target, What, World},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,16 +25,16 @@ use std::{
 /// When a target is due again.
 pub(super) fn due(interest: &Interest, last: Option<&Sight>, now: Timestamp) -> Timestamp {
     let Some(last) = last else { return now.max(interest.not_before) };
-    let waited = now.since(interest.since);
+    let waited = now.since(interest.since).0;
     let most = if matches!(last.seen, Seen::Unknown { .. }) { 5_000 } else { 10_000 };
-    let pause = Span((waited.0 * 3 / 100).clamp(500, most));
-    (last.at + pause).max(interest.not_before)
+    let least = (50 + waited / 3).min(700);
+    (last.at + Span((waited * 34 / 1000).clamp(least, most))).max(interest.not_before)
 }
 
 /// Who looks, at what, and what is on its way.
 pub(super) struct Poller {
     look: Arc<dyn Look>,
-    /// The site being left, and how long a look there may take at most.
+    /// The site being left, and how long a look there may take at most. Commands run on this machine.
     limits: BTreeMap<SiteName, Span>,
     flying: BTreeMap<u64, BTreeSet<Target>>,
     next: u64,
@@ -40,7 +44,7 @@ pub(super) struct Poller {
 pub(super) struct Glance {
     /// Its number.
     pub(super) id: u64,
-    /// What is looked at; one site's Region.
+    /// What is looked at together.
     pub(super) targets: Vec<Target>,
     /// It may take so long, of real or run time alike.
     pub(super) limit: Span,
@@ -49,8 +53,6 @@ pub(super) struct Glance {
 }
 
 impl Poller {
-    const LIMIT: Span = Span::secs(10);
-
     pub(super) fn new(look: Arc<dyn Look>, limits: BTreeMap<SiteName, Span>) -> Self {
         Self { look, limits, flying: BTreeMap::new(), next: 0 }
     }
@@ -67,18 +69,26 @@ impl Poller {
         for (target, interest) in wanted.iter().filter(|(t, _)| !flying.contains(*t)) {
             let at = due(interest, world.sight(target), now);
             if at <= now {
-                groups.entry((target.site.clone(), target.region.clone())).or_default().push(target.clone());
+                groups.entry(target.company()).or_default().push(target.clone());
             } else {
                 next = Some(next.map_or(at, |n| n.min(at)));
             }
         }
-        let glances = groups.into_iter().map(|((site, _), targets)| {
+        let glances = groups.into_values().map(|targets| {
             self.next += 1;
             self.flying.insert(self.next, targets.iter().cloned().collect());
-            let limit = self.limits.get(&site).copied().unwrap_or(Self::LIMIT);
+            let limit = targets.iter().map(|target| self.limit(target)).max().unwrap_or_default();
             Glance { id: self.next, targets, limit, look: self.look.clone() }
         });
         (glances.collect(), next)
+    }
+
+    fn limit(&self, target: &Target) -> Span {
+        let patience = target.what.patience();
+        match (self.limits.get(&target.site), &target.what) {
+            (None, _) | (Some(_), What::Command(_)) => patience,
+            (Some(limit), _) => patience.min(*limit),
+        }
     }
 
     /// A look came back: the sights that still count.
@@ -121,6 +131,71 @@ pub(super) async fn glance(glance: &Glance, clock: &dyn crate::clock::Clock) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        ids::Region,
+        world::probe::{Command, Http, Sql},
+    };
+
+    struct Nobody;
+
+    #[async_trait::async_trait]
+    impl Look for Nobody {
+        async fn look(&self, _: &[Target]) -> Vec<Result<Sight, crate::driver::LookError>> {
+            vec![]
+        }
+    }
+
+    fn at_ohio(what: What) -> Target {
+        Target { site: SiteName::new("ohio"), region: Region::new("us-east-2"), account: None, what }
+    }
+
+    fn check(minutes: u64) -> What {
+        let (argv, limit) = (vec!["ci".into()], Span::mins(minutes));
+        What::Command(Command { argv, limit, read_only: true, environment: vec![] })
+    }
+
+    fn sql() -> What {
+        let queries = vec!["invariants.sql".into()];
+        What::Sql(Sql { identifier: "orders".into(), queries, same_tables: vec![], other: None })
+    }
+
+    fn http(times: u32) -> What {
+        let (headers, json) = (BTreeMap::new(), BTreeMap::new());
+        What::Http(Http { url: "http://ohio".into(), times, status: None, headers, json })
+    }
+
+    /// What is looked at together, and for how long at most, where all is due.
+    fn glances(whats: Vec<What>, limits: &[(&str, Span)]) -> Vec<(Vec<What>, Span)> {
+        let limits = limits.iter().map(|(site, limit)| (SiteName::new(*site), *limit)).collect();
+        let interest = Interest { since: Timestamp(0), not_before: Timestamp(0) };
+        let wanted = whats.into_iter().map(|what| (at_ohio(what), interest)).collect();
+        let (glances, _) = Poller::new(Arc::new(Nobody), limits).due(&wanted, &World::default(), Timestamp(0));
+        glances.into_iter().map(|g| (g.targets.into_iter().map(|t| t.what).collect(), g.limit)).collect()
+    }
+
+    #[test]
+    fn what_takes_long_has_its_time_and_keeps_no_description_waiting() {
+        let descriptions = vec![What::Db("orders".into()), What::Group("web".into()), What::Site];
+        let all = [descriptions.clone(), vec![http(1), http(6), sql(), check(30)]].concat();
+        let more = Span::secs(5);
+        assert_eq!(
+            glances(all, &[]),
+            [
+                (descriptions, Span::secs(10)),
+                (vec![http(1)], Span::secs(10)),
+                (vec![http(6)], Span::secs(30) + more),
+                (vec![sql()], Span::mins(15) + more),
+                (vec![check(30)], Span::mins(30) + more),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_site_that_may_be_gone_has_three_seconds_and_a_command_here_its_own() {
+        let limit = Span::secs(3);
+        let found = glances(vec![What::Site, sql(), check(1)], &[("ohio", limit)]);
+        assert_eq!(found, [(vec![What::Site], limit), (vec![sql()], limit), (vec![check(1)], Span::secs(65))]);
+    }
 
     fn pause(seen: &Seen, after: Span) -> Span {
         let start = Timestamp(0);
@@ -133,17 +208,28 @@ mod tests {
     #[test]
     fn looks_grow_sparser_with_the_wait() {
         let pause = |after| pause(&Seen::Absent, after);
-        assert_eq!(pause(Span::secs(1)), Span::ms(500));
-        assert_eq!(pause(Span::mins(2)), Span::ms(3600));
+        assert_eq!(pause(Span::ZERO), Span::ms(50));
+        assert_eq!(pause(Span::secs(1)), Span::ms(383));
+        assert_eq!(pause(Span::mins(2)), Span::ms(4080));
         assert_eq!(pause(Span::hours(3)), Span::secs(10));
         let interest = Interest { since: Timestamp(0), not_before: Timestamp(7) };
         assert_eq!(due(&interest, None, Timestamp(3)), Timestamp(7));
     }
 
     #[test]
+    fn ten_minutes_cost_no_more_than_150_looks() {
+        let (mut waited, mut looks) = (Span::ZERO, 0);
+        while waited < Span::mins(10) {
+            waited = waited + pause(&Seen::Absent, waited);
+            looks += 1;
+        }
+        assert!((100..=150).contains(&looks), "{looks}");
+    }
+
+    #[test]
     fn what_is_silent_is_looked_at_every_few_seconds_however_long_it_lasts() {
         let silence = Seen::Unknown { why: "no answer".into() };
-        assert_eq!(pause(&silence, Span::secs(1)), Span::ms(500));
+        assert_eq!(pause(&silence, Span::secs(10)), Span::ms(700));
         for hours in [1, 3, 24] {
             assert_eq!(pause(&silence, Span::hours(hours)), Span::secs(5));
         }

@@ -2,7 +2,7 @@
 
 use super::{asg, dns, probe, rds, sfn};
 use crate::{
-    clock::Timestamp,
+    clock::{Span, Timestamp},
     ids::{Account, Region, SiteName},
     model::Site,
 };
@@ -81,6 +81,75 @@ impl Target {
     }
     /// The site's and Region's name of what belongs to none; no runbook may call a site so.
     pub const GLOBAL: &'static str = "global";
+
+    /// What it is looked at together with: everything of which this is the same. Descriptions of a
+    /// site are; what takes a time of its own is looked at alone.
+    pub fn company(&self) -> (SiteName, Region, Option<What>) {
+        (self.site.clone(), self.region.clone(), self.what.is_slow().then(|| self.what.clone()))
+    }
+}
+
+impl What {
+    /// No answer to a description within this is silence.
+    const PROMPT: Span = Span::secs(10);
+
+    /// How long an answer may take before it is taken for silence. A little longer than the limits
+    /// of who asks, whose own words say more.
+    pub fn patience(&self) -> Span {
+        const MORE: Span = Span::secs(5);
+        match self {
+            // Each request has five seconds.
+            Self::Http(probe) => Self::PROMPT.max(Span::secs(5) * u64::from(probe.times) + MORE),
+            // A statement has a quarter of an hour.
+            Self::Sql(probe) => {
+                let statements = probe.queries.len() + probe.same_tables.len();
+                Span::mins(15) * u64::try_from(statements.max(1)).unwrap_or(1) + MORE
+            }
+            Self::Command(command) => command.limit + MORE,
+            // A large zone is read page by page, in step with everybody else in the account.
+            Self::Records(_) => Span::mins(1),
+            Self::Db(_)
+            | Self::Retired(_)
+            | Self::Parameters(_)
+            | Self::Lag(_)
+            | Self::SlotLag(_)
+            | Self::Position(_)
+            | Self::Marker(..)
+            | Self::Connect(_)
+            | Self::Snapshot(_)
+            | Self::Group(_)
+            | Self::Change(_)
+            | Self::Machine(_)
+            | Self::Execution(..)
+            | Self::Dns(_)
+            | Self::Site => Self::PROMPT,
+        }
+    }
+
+    /// Whether it takes a time of its own: the workload itself is asked, or more than one page read.
+    fn is_slow(&self) -> bool {
+        match self {
+            Self::Position(_)
+            | Self::Marker(..)
+            | Self::Connect(_)
+            | Self::Http(_)
+            | Self::Dns(_)
+            | Self::Sql(_)
+            | Self::Command(_)
+            | Self::Records(_) => true,
+            Self::Db(_)
+            | Self::Retired(_)
+            | Self::Parameters(_)
+            | Self::Lag(_)
+            | Self::SlotLag(_)
+            | Self::Snapshot(_)
+            | Self::Group(_)
+            | Self::Change(_)
+            | Self::Machine(_)
+            | Self::Execution(..)
+            | Self::Site => false,
+        }
+    }
 }
 
 /// `orders at oregon`, `zone Z0EXAMPLE`.

@@ -16,6 +16,7 @@ mod looks;
 mod names;
 mod permits;
 mod proxy;
+mod records;
 mod runbook;
 mod sends;
 mod web;

@@ -124,7 +124,7 @@ impl Wire {
 
     /// A new hand, as a process begins with.
     pub fn hand(&self, boot: impl BootClock + 'static) -> Hand {
-        Hand::new(self.premises(), Arc::new(Pace::default()), Arc::new(boot))
+        Hand::new(&self.eyes(), Arc::new(boot))
     }
 
     /// A thing at a site.

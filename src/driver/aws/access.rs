@@ -15,7 +15,11 @@ use aws_smithy_runtime_api::{
         runtime_components::RuntimeComponents,
     },
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio::sync::OnceCell;
 
 /// A connection is there within this, or the Region is as good as gone.
@@ -57,17 +61,27 @@ impl Premises {
 
 /// What clients are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+enum Purpose {
     /// Looking: retried, and nothing but reads.
     Read,
     /// Changing: sent once.
     Write,
 }
 
+/// What looking and changing have in common: where they go, who we are there, and the connections.
+/// Credentials are a site's own, even where several sites name the same profile: they may come from
+/// a service in the site's Region, and must not depend on a Region that is gone.
+struct Common {
+    premises: Premises,
+    configs: BTreeMap<SiteName, OnceCell<SdkConfig>>,
+    https: OnceLock<SharedHttpClient>,
+    plain: OnceLock<SharedHttpClient>,
+}
+
 /// The clients of all sites, for one purpose; made when they are first needed.
 pub(super) struct Access {
     purpose: Purpose,
-    premises: Premises,
+    common: Arc<Common>,
     made: BTreeMap<SiteName, OnceCell<Clients>>,
 }
 
@@ -84,26 +98,67 @@ pub(super) struct Clients {
 }
 
 impl Access {
-    pub(super) fn new(premises: Premises, purpose: Purpose) -> Self {
-        let global = SiteName::new(Target::GLOBAL);
-        let names = premises.sites.keys().cloned().chain([global]);
-        Self { purpose, made: names.map(|n| (n, OnceCell::new())).collect(), premises }
+    pub(super) fn for_reads(premises: Premises) -> Self {
+        Self::new(Purpose::Read, Arc::new(Common::new(premises)))
+    }
+
+    /// Clients that change, on the same premises.
+    pub(super) fn for_writes(&self) -> Self {
+        Self::new(Purpose::Write, self.common.clone())
+    }
+
+    fn new(purpose: Purpose, common: Arc<Common>) -> Self {
+        Self { purpose, made: common.configs.keys().map(|n| (n.clone(), OnceCell::new())).collect(), common }
     }
 
     /// A site and its clients; none where the runbook has no such site.
     pub(super) async fn at(&self, site: &SiteName) -> Option<(Site, &Clients)> {
-        let known = self.premises.site(site)?;
-        let clients = self.made.get(site)?.get_or_init(|| clients(known.clone(), self.purpose)).await;
+        let known = self.common.premises.site(site)?;
+        let made = || async { clients(self.common.config(&known).await, self.purpose) };
+        let clients = self.made.get(site)?.get_or_init(made).await;
         Some((known, clients))
     }
 
     pub(super) fn premises(&self) -> &Premises {
-        &self.premises
+        &self.common.premises
     }
 }
 
-async fn clients(site: Site, purpose: Purpose) -> Clients {
-    let config = config(&site, purpose).await;
+impl Common {
+    fn new(premises: Premises) -> Self {
+        let global = SiteName::new(Target::GLOBAL);
+        let names = premises.sites.keys().cloned().chain([global]);
+        let configs = names.map(|n| (n, OnceCell::new())).collect();
+        Self { configs, premises, https: OnceLock::new(), plain: OnceLock::new() }
+    }
+
+    /// Who we are at a site, and how its services are spoken to.
+    async fn config(&self, site: &Site) -> SdkConfig {
+        let loaded = || config(site, self.http_client(site.endpoint_url.as_deref()));
+        match self.configs.get(&site.name) {
+            Some(once) => once.get_or_init(loaded).await.clone(),
+            None => loaded().await,
+        }
+    }
+
+    /// HTTPS by rustls; where only plain HTTP is spoken the machine's certificates are not even
+    /// loaded, which takes longer than a call.
+    fn http_client(&self, endpoint: Option<&str>) -> SharedHttpClient {
+        let builder = aws_smithy_http_client::Builder::new;
+        if endpoint.is_some_and(|url| url.starts_with("http://")) {
+            return self.plain.get_or_init(|| builder().build_http()).clone();
+        }
+        let encrypted = || builder().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
+        self.https.get_or_init(encrypted).clone()
+    }
+}
+
+fn clients(config: SdkConfig, purpose: Purpose) -> Clients {
+    let retries = match purpose {
+        Purpose::Read => RetryConfig::standard(),
+        Purpose::Write => RetryConfig::disabled(),
+    };
+    let config = config.into_builder().retry_config(retries).build();
     macro_rules! client {
         ($service:ident) => {{
             let builder = $service::config::Builder::from(&config);
@@ -124,21 +179,16 @@ async fn clients(site: Site, purpose: Purpose) -> Clients {
     }
 }
 
-async fn config(site: &Site, purpose: Purpose) -> SdkConfig {
+async fn config(site: &Site, http_client: SharedHttpClient) -> SdkConfig {
     let region = Region::new(site.region.to_string());
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT)
         .operation_attempt_timeout(ATTEMPT)
         .operation_timeout(OPERATION);
-    let retries = match purpose {
-        Purpose::Read => RetryConfig::standard(),
-        Purpose::Write => RetryConfig::disabled(),
-    };
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(region.clone())
-        .http_client(http_client(site.endpoint_url.as_deref()))
-        .timeout_config(timeouts.build())
-        .retry_config(retries);
+        .http_client(http_client)
+        .timeout_config(timeouts.build());
     if let Some(url) = &site.endpoint_url {
         loader = loader.endpoint_url(url);
     }
@@ -152,15 +202,6 @@ async fn config(site: &Site, purpose: Purpose) -> SdkConfig {
         assumed = assumed.external_id(id);
     }
     own.into_builder().credentials_provider(SharedCredentialsProvider::new(assumed.build().await)).build()
-}
-
-/// HTTPS by rustls; where only plain HTTP is spoken the machine's certificates are not even loaded.
-fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
-    let builder = aws_smithy_http_client::Builder::new();
-    if endpoint.is_some_and(|url| url.starts_with("http://")) {
-        return builder.build_http();
-    }
-    builder.tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
 /// Stops whatever is no read before it leaves: a look changes nothing, whoever writes its code.
@@ -214,7 +255,7 @@ mod tests {
     async fn what_looks_cannot_change() {
         // Nobody answers there: a call that left would be told apart by its error.
         let premises = Premises { global_endpoint: Some("http://127.0.0.1:9".into()), ..Premises::default() };
-        let access = Access::new(premises, Purpose::Read);
+        let access = Access::for_reads(premises);
         let (_, clients) = access.at(&SiteName::new(Target::GLOBAL)).await.expect("it is always there");
         let refused = clients.rds.promote_read_replica().db_instance_identifier("orders").send().await;
         let why = DisplayErrorContext(refused.expect_err("it is no read")).to_string();

@@ -72,24 +72,29 @@ pub(super) fn answer(what: &What, all: &[Db]) -> Seen {
 
 /// A parameter group: the values that somebody set, and lifeboat's tags.
 pub(super) async fn parameters(place: &Place<'_>, name: &str) -> Asked {
-    let Some(arn) = group_arn(place.clients, name).await.map_err(|f| place.failed("rds", f))? else {
-        return Ok(Seen::Absent);
-    };
     place.turn("rds").await;
-    let rds = &place.clients.rds;
-    let mut pages =
-        rds.describe_db_parameters().db_parameter_group_name(name).source("user").into_paginator().items().send();
+    // Where there is no such group neither answers with one; the first says so in one word.
+    let (arn, values) = tokio::join!(group_arn(place.clients, name), values(place.clients, name));
+    let Some(arn) = arn.map_err(|f| place.failed("rds", f))? else { return Ok(Seen::Absent) };
+    let values = values.map_err(|f| place.failed("rds", f))?;
+    let tags = place.clients.rds.list_tags_for_resource().resource_name(arn).send().await;
+    let tags = tags.map_err(|e| place.failed("rds", Failed::of(&e)))?;
+    place.answered("rds");
+    Ok(Seen::Parameters(Parameters { name: name.to_owned(), values, tags: instance::tags(tags.tag_list()) }))
+}
+
+/// What was set in a parameter group by anyone.
+async fn values(clients: &Clients, name: &str) -> Result<BTreeMap<String, String>, Failed> {
+    let call = clients.rds.describe_db_parameters().db_parameter_group_name(name).source("user");
+    let mut pages = call.into_paginator().items().send();
     let mut values = BTreeMap::new();
     while let Some(parameter) = pages.next().await {
-        let parameter = parameter.map_err(|e| place.failed("rds", Failed::of(&e)))?;
+        let parameter = parameter.map_err(|e| Failed::of(&e))?;
         if let (Some(name), Some(value)) = (parameter.parameter_name(), parameter.parameter_value()) {
             values.insert(name.to_owned(), value.to_owned());
         }
     }
-    let tags = rds.list_tags_for_resource().resource_name(arn).send().await;
-    let tags = tags.map_err(|e| place.failed("rds", Failed::of(&e)))?;
-    place.answered("rds");
-    Ok(Seen::Parameters(Parameters { name: name.to_owned(), values, tags: instance::tags(tags.tag_list()) }))
+    Ok(values)
 }
 
 /// The ARN of a parameter group, by which it is tagged; none where there is no such group.

@@ -1,7 +1,7 @@
 //! The look: a batch is split by site and service, and each service is asked once.
 
 use super::{
-    access::{Access, Clients, Premises, Purpose},
+    access::{Access, Clients, Premises},
     autoscaling, databases,
     errors::Failed,
     lag, machines,
@@ -26,7 +26,7 @@ pub(super) type Asked = Result<Seen, LookError>;
 
 /// Looks at AWS.
 pub struct Eyes {
-    access: Access,
+    access: Arc<Access>,
     pace: Arc<Pace>,
     /// The names that matter of each zone.
     names: BTreeMap<String, BTreeSet<String>>,
@@ -63,7 +63,12 @@ impl Eyes {
     /// Eyes on these premises. `names` are the names that matter of each zone, so that a large zone
     /// need not be read whole for one of them.
     pub fn new(premises: Premises, names: BTreeMap<String, BTreeSet<String>>, pace: Arc<Pace>) -> Self {
-        Self { access: Access::new(premises, Purpose::Read), pace, names }
+        Self { access: Arc::new(Access::for_reads(premises)), pace, names }
+    }
+
+    /// What the hand works with too.
+    pub(super) fn shared(&self) -> (Arc<Access>, Arc<Pace>) {
+        (self.access.clone(), self.pace.clone())
     }
 
     async fn place(&self, site: &SiteName) -> Result<Place<'_>, LookError> {

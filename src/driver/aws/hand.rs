@@ -4,9 +4,10 @@
 //! before: names are given away, `DbiResourceId`s are not.
 
 use super::{
-    access::{Access, Clients, Premises, Purpose},
+    access::{Access, Clients},
     databases,
     errors::Failed,
+    eyes::Eyes,
     pace::{Lane, Pace, Urgency},
     records,
 };
@@ -39,7 +40,7 @@ use std::{
 
 /// Changes AWS.
 pub struct Hand {
-    reads: Access,
+    reads: Arc<Access>,
     writes: Access,
     pace: Arc<Pace>,
     boot: Arc<dyn BootClock>,
@@ -54,10 +55,10 @@ struct Sending<'a> {
 }
 
 impl Hand {
-    /// A hand on these premises; `pace` is the eyes' own, so that changes go before looks.
-    pub fn new(premises: Premises, pace: Arc<Pace>, boot: Arc<dyn BootClock>) -> Self {
-        let reads = Access::new(premises.clone(), Purpose::Read);
-        Self { reads, writes: Access::new(premises, Purpose::Write), pace, boot }
+    /// A hand beside the eyes, on their premises and at their pace, so that changes go before looks.
+    pub fn new(eyes: &Eyes, boot: Arc<dyn BootClock>) -> Self {
+        let (reads, pace) = eyes.shared();
+        Self { writes: reads.for_writes(), reads, pace, boot }
     }
 
     /// Sends an effect of AWS's.

@@ -54,7 +54,7 @@ fn answer(status: &str, headers: &str, body: &str) -> String {
 }
 
 fn web(notify: Option<String>) -> Web {
-    Web::new(reqwest::Client::builder().no_proxy(), notify).unwrap()
+    Web::new(|| reqwest::Client::builder().no_proxy(), notify)
 }
 
 fn probe(url: &str) -> probe::Http {

@@ -1,0 +1,240 @@
+//! A failover over the wire against a bare program on the SDK, on one server, in one run: promote the
+//! database if it still is a replica, give the servers their size and wait for them, move the weights.
+//! The database is promoted already, and whatever is called has happened when it is answered, so that
+//! all that is measured is what the client does.
+//!
+//!     cargo bench --bench wire          # needs `tests/run` once: it installs the double
+//!
+//! Rounds interleave subject and floors, and ratios are taken round by round, since other work on
+//! the machine slows both. Absolute times mean nothing. Prints one JSON object.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    dead_code,
+    reason = "a measurement ends by panicking"
+)]
+
+#[path = "../../tests/wire/double.rs"]
+mod double;
+#[path = "../../tests/wire/environment.rs"]
+mod environment;
+mod floor;
+#[path = "../../tests/wire/http.rs"]
+mod http;
+#[path = "../../tests/wire/witness.rs"]
+mod witness;
+
+use double::Double;
+use serde_json::{Value, json};
+use std::{
+    env, fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+use witness::Witness;
+
+const ROUNDS: usize = 21;
+/// The account of calls that say none.
+const ACCOUNT: &str = "123456789012";
+const HOME: (&str, &str) = ("ohio", "us-east-2");
+const STANDBY: (&str, &str) = ("oregon", "us-west-2");
+
+fn main() {
+    let args: Vec<String> = env::args().collect();
+    if let [_, floor, connector, endpoint, zone] = &args[..]
+        && floor == "floor"
+    {
+        return floor::run(connector, endpoint, zone).unwrap();
+    }
+    println!("{:#}", measured());
+}
+
+/// The server, and the world on it.
+struct Bench {
+    endpoint: String,
+    witness: Witness,
+    zone: String,
+    folder: tempfile::TempDir,
+}
+
+/// What is run.
+#[derive(Clone, Copy)]
+enum Program {
+    /// The bare program with the SDK's own connector, which loads the machine's certificates.
+    Floor,
+    /// The bare program with a connector that speaks plain HTTP alone.
+    PlainFloor,
+    /// `lifeboat failover`, to its end.
+    Lifeboat,
+}
+
+fn measured() -> Value {
+    let bench = Bench::new();
+    let programs = [Program::Floor, Program::Lifeboat, Program::PlainFloor];
+    // The first of each reads files that the others find in memory.
+    programs.iter().for_each(|program| drop(bench.once(*program, watch_time)));
+    let mut times = [vec![], vec![], vec![]];
+    for _ in 0..ROUNDS {
+        for (program, times) in programs.iter().zip(&mut times) {
+            times.push(bench.once(*program, watch_time).as_secs_f64() * 1000.0);
+        }
+    }
+    let [floor, lifeboat, plain] = times;
+    let ratios = |floor: &[f64]| spread(lifeboat.iter().zip(floor).map(|(a, b)| a / b).collect());
+    let noisy = spread(floor.clone())["median"].as_f64() > spread(floor.clone())["p10"].as_f64().map(|p| p * 5.0);
+    json!({
+        "rounds": ROUNDS,
+        "noisy": noisy,
+        "ratio": ratios(&floor),
+        "ratio_to_plain_http": ratios(&plain),
+        "ms": { "lifeboat": spread(lifeboat.clone()), "floor": spread(floor), "plain_http_floor": spread(plain) },
+        "peak_kib": {
+            "lifeboat": bench.once(Program::Lifeboat, watch_memory),
+            "floor": bench.once(Program::Floor, watch_memory),
+        },
+        "calls_of_lifeboat": bench.calls(),
+        "binary_bytes": fs::metadata(env!("CARGO_BIN_EXE_lifeboat")).unwrap().len(),
+    })
+}
+
+/// How values are spread.
+fn spread(mut values: Vec<f64>) -> Value {
+    values.sort_by(f64::total_cmp);
+    let at = |tenths: usize| (values[(values.len() - 1) * tenths / 10] * 100.0).round() / 100.0;
+    json!({ "min": at(0), "p10": at(1), "median": at(5), "max": at(10) })
+}
+
+impl Bench {
+    fn new() -> Self {
+        environment::settle();
+        let double = Double::shared();
+        let witness = Witness::of(ACCOUNT);
+        let zone = witness.build(HOME, STANDBY);
+        double.control("POST", "clock", &json!({ "scale": 0 }));
+        // Promoted, and nobody else is a writer.
+        witness.call("rds", STANDBY.1, "promote_read_replica", &json!({ "DBInstanceIdentifier": "orders" }));
+        let gone = json!({ "DBInstanceIdentifier": "orders", "SkipFinalSnapshot": true });
+        witness.call("rds", HOME.1, "delete_db_instance", &gone);
+        let endpoint = format!("http://{}", double.address());
+        let bench = Self { endpoint, witness, zone, folder: tempfile::tempdir().unwrap() };
+        fs::write(bench.runbook(), bench.text()).unwrap();
+        bench
+    }
+
+    fn runbook(&self) -> std::path::PathBuf {
+        self.folder.path().join("flow.yaml")
+    }
+
+    fn text(&self) -> String {
+        let site = |(name, region)| format!("{name}: {{ region: {region}, endpoint_url: \"{}\" }}", self.endpoint);
+        let (home, standby) = (site(HOME), site(STANDBY));
+        let (endpoint, zone) = (&self.endpoint, &self.zone);
+        let each = |what: &str| {
+            let one = |(name, _): (&str, &str)| format!("{name}: {{ {} }}", what.replace("SITE", name));
+            format!("sites: {{ {}, {} }}", one(HOME), one(STANDBY))
+        };
+        format!(
+            "version: 1
+name: flow
+sites: {{ {home}, {standby} }}
+aws: {{ endpoint_url: \"{endpoint}\" }}
+primary: ohio
+standby: oregon
+resources:
+  orders: {{ kind: rds-instance, engine: postgres, {orders} }}
+  web: {{ kind: autoscaling-group, sizes: {{ serving: {{ min: 4, desired: 8, max: 16 }} }}, {web} }}
+  www: {{ kind: weighted-record, zone: {zone}, type: A, records: [www.example.com], {www} }}
+failover:
+  - {{ id: promote, action: promote-replica, resource: orders, planned: skip }}
+  - {{ id: grow, action: scale, resource: web, with: {{ to: serving }} }}
+  - {{ id: traffic, action: shift-traffic, resource: www }}
+",
+            orders = each("identifier: orders, parameter_group: orders-SITE"),
+            web = each("name: web"),
+            www = each("set_identifier: SITE"),
+        )
+    }
+
+    /// The world before the flow.
+    fn reset(&self) {
+        let size = json!({ "AutoScalingGroupName": "web", "MinSize": 1, "DesiredCapacity": 2, "MaxSize": 16 });
+        self.witness.call("autoscaling", STANDBY.1, "update_auto_scaling_group", &size);
+        let change = |(site, weight, address): (&str, u32, &str)| {
+            let records = [json!({ "Value": address })];
+            let set = json!({ "Name": "www.example.com", "Type": "A", "SetIdentifier": site, "Weight": weight, "TTL": 60, "ResourceRecords": records });
+            json!({ "Action": "UPSERT", "ResourceRecordSet": set })
+        };
+        let changes = [(HOME.0, 100, "192.0.2.1"), (STANDBY.0, 0, "192.0.2.2")].map(change);
+        let batch = json!({ "HostedZoneId": self.zone, "ChangeBatch": { "Changes": changes } });
+        self.witness.call("route53", "us-east-1", "change_resource_record_sets", &batch);
+    }
+
+    fn command(&self, program: Program, store: &Path) -> Command {
+        let mut command = match program {
+            Program::Floor | Program::PlainFloor => {
+                let connector = if matches!(program, Program::Floor) { "https" } else { "http" };
+                let mut command = Command::new(env::current_exe().unwrap());
+                command.args(["floor", connector, &self.endpoint, &self.zone]);
+                command
+            }
+            Program::Lifeboat => {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_lifeboat"));
+                command.arg("failover").arg(self.runbook()).args(["--emergency", "--yes", "--accept", "promote"]);
+                command.args(["--accept-data-loss", "unknown", "--no-reprotect", "--store"]).arg(store);
+                command
+            }
+        };
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        environment::give(&mut command);
+        command
+    }
+
+    /// Runs a program from the same world as ever, and sees to it that it did its work.
+    fn once<T>(&self, program: Program, watch: fn(&mut Child, Instant) -> T) -> T {
+        self.reset();
+        let store = tempfile::tempdir().unwrap();
+        let mut command = self.command(program, store.path());
+        let start = Instant::now();
+        let mut child = command.spawn().unwrap();
+        let watched = watch(&mut child, start);
+        let output = child.wait_with_output().unwrap();
+        let weights = self.witness.weights(&self.zone, "www.example.com");
+        assert!(
+            weights["oregon"] == 100 && weights["ohio"] == 0,
+            "{weights:?} {}\n{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        watched
+    }
+
+    /// The changing calls of one failover.
+    fn calls(&self) -> Vec<Value> {
+        self.reset();
+        Double::shared().control("DELETE", "calls", &Value::Null);
+        let store = tempfile::tempdir().unwrap();
+        self.command(Program::Lifeboat, store.path()).output().unwrap();
+        Double::shared().calls(ACCOUNT).iter().map(|call| call["operation"].clone()).collect()
+    }
+}
+
+/// How long it takes.
+fn watch_time(child: &mut Child, start: Instant) -> Duration {
+    child.wait().unwrap();
+    start.elapsed()
+}
+
+/// How much memory it ever had, in KiB.
+fn watch_memory(child: &mut Child, _: Instant) -> u64 {
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    while child.try_wait().unwrap().is_none() {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse().ok());
+        most = most.max(kib.unwrap_or(0));
+    }
+    most
+}
