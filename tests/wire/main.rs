@@ -11,6 +11,7 @@ mod environment;
 mod faults;
 mod http;
 mod looks;
+mod machines;
 mod permits;
 mod proxy;
 mod runbook;
