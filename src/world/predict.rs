@@ -44,7 +44,8 @@ impl Effect {
                     output: None,
                     why: None,
                 };
-                w.put(Sight { target: self.target.clone(), at: now, seen: Seen::Execution(ended) });
+                // In place: what was seen last may be younger than the plan.
+                w.change(&self.target, |seen| *seen = Seen::Execution(ended));
                 sfn::TYPICAL
             }
             Call::Run(_) | Call::Post(_) => {
