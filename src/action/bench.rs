@@ -48,7 +48,12 @@ pub(super) fn resources() -> BTreeMap<ResourceName, Resource> {
             },
         ),
     ];
-    kinds.map(|(name, kind)| (name.into(), Resource { name: name.into(), kind })).into()
+    let machines = ["warm", "cold"].map(|name| {
+        let arn = |site: &str| json!({ "arn": format!("arn:aws:states:{site}:111122223333:stateMachine:{name}") });
+        (name, Kind::StateMachine { sites: serde_json::from_value(at(&arn)).unwrap() })
+    });
+    let all = kinds.into_iter().chain(machines);
+    all.map(|(name, kind)| (name.into(), Resource { name: name.into(), kind })).collect()
 }
 
 /// A step that is asked what is left to do.
@@ -59,12 +64,16 @@ pub(super) struct Bench {
     pub(super) direction: Direction,
     pub(super) hold: Option<Span>,
     pub(super) at: &'static str,
+    pub(super) undoing: bool,
+    pub(super) resources: BTreeMap<ResourceName, Resource>,
 }
 
 impl Bench {
     pub(super) fn at(at: &'static str) -> Self {
         let past = StepPast { started: NOW - Span::mins(1), ..StepPast::default() };
-        Self { world: World::default(), past, mode: Mode::Planned, direction: Direction::Failover, hold: None, at }
+        let (mode, direction) = (Mode::Planned, Direction::Failover);
+        let (world, resources) = (World::default(), resources());
+        Self { world, past, mode, direction, hold: None, at, undoing: false, resources }
     }
     pub(super) fn see(mut self, site_name: &str, what: What, seen: Seen) -> Self {
         let target =
@@ -76,8 +85,9 @@ impl Bench {
         self.past.sent.push(PastEffect { effect: effect.clone(), at: NOW, receipt });
         self
     }
-    pub(super) fn cx<T>(&self, resource: &str, with: impl FnOnce(&StepCx<'_>) -> T) -> T {
-        let (resources, probes) = (resources(), BTreeMap::new());
+    /// The context of a step; `items`: its resources, a blank between them.
+    pub(super) fn cx<T>(&self, items: &str, with: impl FnOnce(&StepCx<'_>) -> T) -> T {
+        let probes = BTreeMap::new();
         let sites = FromTo { from: site("ohio"), to: site("oregon") };
         let at = site(self.at);
         let all_sites = ["ohio", "oregon", "texas"].map(|name| (name.into(), site(name))).into();
@@ -87,12 +97,13 @@ impl Bench {
             sites: &sites,
             all_sites: &all_sites,
             at: &at,
-            items: vec![&resources[resource]],
-            resources: &resources,
+            items: items.split(' ').map(|name| &self.resources[name]).collect(),
+            resources: &self.resources,
             probes: &probes,
             mode: self.mode,
             direction: self.direction,
             past: &self.past,
+            undoing: self.undoing,
             now: NOW,
             limit: Span::mins(10),
             hold: self.hold,

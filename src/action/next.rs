@@ -35,6 +35,8 @@ pub struct StepCx<'a> {
     pub direction: Direction,
     /// What the step did so far.
     pub past: &'a StepPast,
+    /// The step is being taken back: `past` is that of its undo.
+    pub undoing: bool,
     /// The present.
     pub now: Timestamp,
     /// How long the step may take.
@@ -50,6 +52,8 @@ pub struct StepCx<'a> {
 pub struct StepPast {
     /// When its present attempt began.
     pub started: Timestamp,
+    /// How often a person had it begin anew.
+    pub retries: u32,
     /// Its effects that happened, oldest first, over all attempts.
     pub sent: Vec<PastEffect>,
     /// Since when what it waits for has held without a break that was seen.

@@ -17,6 +17,9 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+#[cfg(test)]
+mod tests;
+
 pub(super) const ROW: ActionRow = ActionRow {
     shape: Shape {
         name: "shift-traffic",
@@ -182,7 +185,7 @@ fn followed(cx: &StepCx<'_>, sent: &PastEffect, w: &World) -> Result<Next, Next>
         // A change that is not known any more was stranded by a failover of Route 53 itself.
         Some(Seen::Absent) => Err(Next::stuck(
             "Route 53 does not know the change any more",
-            "resume: the records are looked at and changed again if needed",
+            "resume with --retry: the records are looked at and changed again if needed",
         )),
         seen => Err(unknown(&change, seen)),
     }

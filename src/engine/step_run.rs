@@ -157,6 +157,7 @@ impl StepRun {
         self.attempt = AttemptNo(0);
         self.ended = None;
         let past = self.past_mut();
+        past.retries += 1;
         past.answers.clear();
         // What a look tells of is looked at again; what nothing tells of happened, and is not repeated.
         past.sent.retain(|e| matches!(e.effect.class(), Class::Unobservable | Class::Token));

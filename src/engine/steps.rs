@@ -149,6 +149,7 @@ pub(super) fn context<'a>(cx: &Cx<'a>, step: &'a PlanStep, run: &'a StepRun, inp
         mode: plan.mode,
         direction: plan.direction,
         past: run.past_now(),
+        undoing: run.way == Way::Undo,
         now: cx.now,
         limit: step.timeout,
         hold: step.hold.map(|hold| hold.max),

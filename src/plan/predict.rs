@@ -270,6 +270,7 @@ fn context<'a>(
         mode: plan.mode,
         direction: plan.direction,
         past,
+        undoing: false,
         now,
         limit: step.timeout,
         hold: step.hold.map(|hold| hold.max),

@@ -112,7 +112,7 @@ impl State {
                 let id = self.change_records(batch)?;
                 Ok(Receipt { id: Some(id), ..Receipt::default() })
             }
-            Call::Machine(start) => self.start_execution(start),
+            Call::Machine(start) => self.start_execution(start, expected),
             Call::Run(run) => {
                 self.so.extend(run.check.as_ref().map(|check| said(&check.argv)));
                 Ok(Receipt::default())

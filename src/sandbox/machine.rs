@@ -5,19 +5,23 @@ use crate::{
     clock::{Span, Timestamp},
     world::{
         Receipt, Seen,
-        sfn::{Execution, Start, Status},
+        sfn::{Execution, Start, Status, TYPICAL},
     },
 };
 use serde::{Deserialize, Serialize};
-
-/// How long an execution runs where nobody says.
-const TYPICAL: Span = Span::mins(1);
+use serde_json::json;
 
 /// An execution that was started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Begun {
     start: Start,
     at: Timestamp,
+    expected: Option<Span>,
+}
+
+/// Names are given away per state machine.
+fn key(machine: &str, name: &str) -> String {
+    format!("{machine} {name}")
 }
 
 impl State {
@@ -28,36 +32,29 @@ impl State {
     }
 
     /// A name that is known with the same input is the same execution; with another it is refused.
-    pub(super) fn start_execution(&mut self, start: &Start) -> Result<Receipt, No> {
-        let arn = Start::execution_arn(&start.machine, &start.name);
-        let at = self.now;
-        let begun = self.executions.entry(arn.clone()).or_insert_with(|| Begun { start: start.clone(), at });
+    pub(super) fn start_execution(&mut self, start: &Start, expected: Option<Span>) -> Result<Receipt, No> {
+        let now = self.now;
+        let begun = || Begun { start: start.clone(), at: now, expected };
+        let begun = self.executions.entry(key(&start.machine, &start.name)).or_insert_with(begun);
         if begun.start.input != start.input {
-            return Err(No::Never(format!("ExecutionAlreadyExists: {arn} has another input")));
+            return Err(No::Never(format!("ExecutionAlreadyExists: {} has another input", start.name)));
         }
-        Ok(Receipt { id: Some(arn), ..Receipt::default() })
+        Ok(Receipt::default())
     }
 
     /// An execution as it is now.
     pub(super) fn execution(&self, machine: &str, name: &str, script: &Script) -> Seen {
-        let Some(Begun { start, at }) = self.executions.get(&Start::execution_arn(machine, name)) else {
+        let Some(Begun { start, at, expected }) = self.executions.get(&key(machine, name)) else {
             return Seen::Absent;
         };
         let simulate = script.simulate(&start.step);
-        let ends = *at + simulate.takes.unwrap_or(TYPICAL);
-        let failed = simulate.exit.filter(|exit| *exit != 0);
-        let status = match failed {
-            _ if self.now < ends => Status::Running,
-            Some(_) => Status::Failed,
-            None => Status::Succeeded,
+        let ends = *at + simulate.takes.or(*expected).unwrap_or(TYPICAL);
+        let exit = simulate.exit.unwrap_or(0);
+        let (status, output, why) = match exit {
+            _ if self.now < ends => (Status::Running, None, None),
+            0 => (Status::Succeeded, Some(simulate.output.unwrap_or_else(|| json!({}))), None),
+            _ => (Status::Failed, None, Some(format!("exit {exit}"))),
         };
-        let ended = status != Status::Running;
-        Seen::Execution(Execution {
-            status,
-            input: start.input.clone(),
-            output: simulate.output.filter(|_| status == Status::Succeeded).unwrap_or_default(),
-            why: failed.filter(|_| ended).map(|exit| format!("simulated: exit {exit}")),
-            ended: ended.then_some(ends),
-        })
+        Seen::Execution(Execution { status, input: start.input.clone(), output, why })
     }
 }

@@ -89,9 +89,9 @@ fn operation(effect: &Effect) -> Option<&'static str> {
         Call::Rds(R::CreateSnapshot { .. }) => Some("snapshot"),
         Call::Rds(R::CreateReplica(_)) => Some("reverse-replication"),
         Call::Scaling(_) => Some("scale"),
+        Call::Machine(_) => Some("run-state-machine"),
         Call::Rds(R::SetParameter { .. } | R::Tag { .. } | R::SetSecurityGroups { .. } | R::WriteMarker { .. })
         | Call::Dns(_)
-        | Call::Machine(_)
         | Call::Run(_)
         | Call::Post(_) => None,
     }

@@ -133,7 +133,7 @@ impl State {
             }
             What::Change(id) => self.change_status(id).map_or(Seen::Absent, Seen::Change),
             What::Machine(arn) => match site.map(|site| self.has_machine(site, arn)) {
-                Some(true) => answer(true, "ACTIVE"),
+                Some(true) => answer(true, "is active"),
                 Some(false) | None => Seen::Absent,
             },
             What::Execution(machine, name) => self.execution(machine, name, script),
@@ -300,15 +300,15 @@ pub(super) fn is_description(what: &What) -> bool {
         | What::Parameters(_)
         | What::Snapshot(_)
         | What::Group(_)
-        | What::Records(_) => true,
+        | What::Records(_)
+        | What::Machine(_)
+        | What::Execution(..) => true,
         What::Lag(_)
         | What::SlotLag(_)
         | What::Position(_)
         | What::Marker(..)
         | What::Connect(_)
         | What::Change(_)
-        | What::Machine(_)
-        | What::Execution(..)
         | What::Http(_)
         | What::Dns(_)
         | What::Sql(_)

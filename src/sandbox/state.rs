@@ -113,7 +113,7 @@ pub(super) struct State {
     pub(super) clients: Clients,
     /// Commands that hold now: what a `check` asks for.
     pub(super) so: BTreeSet<String>,
-    /// Executions of state machines, by ARN.
+    /// Executions of state machines, by machine and name.
     #[serde(default)]
     pub(super) executions: BTreeMap<String, Begun>,
     queue: Vec<Due>,

@@ -199,6 +199,13 @@ pub const CODES: &[CodeRow] = &[
         "sites: { iowa: { region: us-east-2 }, ohio: { region: us-east-2 }, oregon: { region: us-west-2 } }",
     ),
     row(
+        "LB0213",
+        "not a state machine of its site",
+        "`arn` is the ARN of a state machine in the Region and account of its site, written out and without a version or an alias: by it executions are started and found again.",
+        "resources: { caches: { kind: state-machine, sites: { ohio: { arn: \"arn:aws:states:us-west-2:111122223333:stateMachine:warm\" } } } }",
+        "resources: { caches: { kind: state-machine, sites: { ohio: { arn: \"arn:aws:states:us-east-2:111122223333:stateMachine:warm\" } } } }",
+    ),
+    row(
         "LB0214",
         "parameter does not fit its type",
         "A default must be what the type of its parameter says, and a `choice` needs `choices`: the default is used whenever nobody gives `--param`.",

@@ -17,6 +17,7 @@ use crate::{
     diagnostic::{Diagnostic, SourceMap},
     model::{KindName, Mode},
     runbook::{KINDS, STEP, kind_row},
+    world::sfn::MachineArn,
 };
 use std::collections::BTreeMap;
 
@@ -111,6 +112,9 @@ fn resource(name: &str, node: &Node, names: &Names<'_>, problems: &mut Problems)
             let problem = Diagnostic::error("LB0301", &identity.path, format!("there is no site {}", quoted(site)));
             problems.add(problem.on_key().help(choices(site, &known)));
         }
+        if let (KindName::StateMachine, Some(arn)) = (row.kind, identity.get("arn")) {
+            machine(arn, names.sites.get(site).copied(), problems);
+        }
     }
     for (size, node) in node.get("sizes").into_iter().flat_map(Node::meant) {
         let count = |key: &str| node.text_of(key).and_then(|n| n.parse::<u32>().ok());
@@ -129,6 +133,26 @@ fn resource(name: &str, node: &Node, names: &Names<'_>, problems: &mut Problems)
                 .help("name at least one record"),
         );
     }
+}
+
+/// An ARN of a state machine, where its site is: executions are started and looked for there.
+fn machine(arn: &Node, site: Option<&Node>, problems: &mut Problems) {
+    let Some(text) = arn.text() else { return };
+    let of_site = |key: &str| site.and_then(|site| site.text_of(key));
+    let why = match MachineArn::parse(text) {
+        None => format!("{} is no ARN of a state machine", quoted(text)),
+        Some(machine) if of_site("region").is_some_and(|region| region != machine.region) => {
+            format!("this state machine is in {}, its site in another Region", machine.region)
+        }
+        Some(machine) if of_site("account").is_some_and(|account| account != machine.account) => {
+            format!("this state machine is of account {}, its site of another", machine.account)
+        }
+        Some(_) => return,
+    };
+    let region = of_site("region").unwrap_or("REGION");
+    let account = of_site("account").unwrap_or("ACCOUNT");
+    let help = format!("write `arn:aws:states:{region}:{account}:stateMachine:NAME`, without version or alias");
+    problems.add(Diagnostic::error("LB0213", &arn.path, why).help(help));
 }
 
 /// How to connect: one place for the password, and the file of authorities.

@@ -10,13 +10,16 @@ use std::fmt::Write as _;
 
 // Writing to a string cannot fail, so the results of `write!` are dropped throughout.
 
+/// A small runbook whole.
+const EXAMPLE: &str = include_str!("example.yaml");
+
 /// The whole reference.
 pub fn reference() -> String {
     let mut text = String::from("# The runbook language, version 1\n\n");
     text += "Names are `[a-z][a-z0-9_]*`. Durations are written `90s`, `15m`, `1h30m`. \
              A value marked `${}` may be or hold an expression. Keys that begin with `x_` are ignored.\n\n";
     text += "- [Runbook](#runbook)\n- [Step](#step)\n- [Actions](#actions)\n- [Kinds of resources](#kinds-of-resources)\n\
-             - [Expressions](#expressions)\n- [Reserved keys](#reserved-keys)\n";
+             - [Expressions](#expressions)\n- [Example](#example)\n- [Reserved keys](#reserved-keys)\n";
     let mut told = vec![STEP.name, OVERRIDE.name];
     section(&mut text, "## Runbook", &RUNBOOK, &mut told);
     told.retain(|name| *name != STEP.name && *name != OVERRIDE.name);
@@ -30,6 +33,11 @@ pub fn reference() -> String {
         section(&mut text, &format!("### `{}`", row.shape.name), &row.shape, &mut told);
     }
     expressions(&mut text);
+    let _ = write!(
+        text,
+        "\n## Example\n\nA state machine that the team has already warms the caches, then users move. In the sandbox \
+         `simulate` answers for it.\n\n```yaml\n{EXAMPLE}```\n"
+    );
     text += "\n## Reserved keys\n\nParsed, and answered with \"not supported yet\".\n\n| key | for |\n|---|---|\n";
     for (key, purpose) in RESERVED {
         line(&mut text, &[&format!("`{key}`"), purpose]);
@@ -172,6 +180,12 @@ fn shape_in(ty: &'static Ty) -> Option<&'static Shape> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_example_is_a_runbook() {
+        let loaded = crate::syntax::parse("example.yaml", EXAMPLE.as_bytes(), None);
+        assert_eq!(loaded.diagnostics, []);
+    }
 
     #[test]
     fn every_action_kind_and_key_of_a_step_is_in_it() {

@@ -142,7 +142,7 @@ impl Effect {
             Call::Rds(R::Promote { .. } | R::Rename { .. } | R::CreateSnapshot { .. } | R::CreateReplica(_)) => {
                 Class::Observable
             }
-            // A name that is known starts nothing, but it is known only while it runs and 90 days after.
+            // Its name makes a repeat harmless; a look tells all the same, and spares it.
             Call::Machine(_) => Class::Observable,
             Call::Rds(R::SetParameter { .. } | R::Tag { .. } | R::SetSecurityGroups { .. } | R::WriteMarker { .. })
             | Call::Scaling(_)
@@ -215,10 +215,11 @@ impl Effect {
         match &self.call {
             // The status may still read `available`, source and name unchanged, right after the call.
             Call::Rds(R::Promote { .. } | R::Rename { .. } | R::CreateReplica(_)) => Span::secs(60),
-            Call::Rds(R::CreateSnapshot { .. } | R::SetSecurityGroups { .. }) | Call::Machine(_) => Span::secs(30),
+            Call::Rds(R::CreateSnapshot { .. } | R::SetSecurityGroups { .. }) => Span::secs(30),
             Call::Rds(R::SetParameter { .. } | R::Tag { .. } | R::WriteMarker { .. })
             | Call::Scaling(_)
-            | Call::Dns(_) => Span::secs(10),
+            | Call::Dns(_)
+            | Call::Machine(_) => Span::secs(10),
             Call::Run(run) => run.limit,
             Call::Post(_) => Span::secs(30),
         }

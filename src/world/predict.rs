@@ -40,12 +40,13 @@ impl Effect {
                 let ended = sfn::Execution {
                     status: sfn::Status::Succeeded,
                     input: start.input.clone(),
-                    output: serde_json::Value::Null,
+                    // What it gives only the run will know.
+                    output: None,
                     why: None,
-                    ended: Some(now),
                 };
-                w.put(Sight { target: self.target.clone(), at: now, seen: Seen::Execution(ended) });
-                Span::mins(5)
+                // In place: what was seen last may be younger than the plan.
+                w.change(&self.target, |seen| *seen = Seen::Execution(ended));
+                sfn::TYPICAL
             }
             Call::Run(_) | Call::Post(_) => {
                 if let Some(Seen::Answer(_)) = w.seen(&self.target) {

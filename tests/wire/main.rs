@@ -14,6 +14,7 @@ mod flows;
 mod http;
 mod looks;
 mod names;
+mod machines;
 mod permits;
 mod proxy;
 mod records;

@@ -5,24 +5,29 @@ use super::{
     eyes::{Asked, Place},
 };
 use crate::{
-    clock::Timestamp,
+    driver::LookError,
     world::{
         Seen,
         probe::Answer,
-        sfn::{Execution, Start, Status},
+        sfn::{Execution, MachineArn, Status},
     },
 };
-use aws_sdk_sfn::types::ExecutionStatus;
+use aws_sdk_sfn::types::{ExecutionStatus, StateMachineStatus, StateMachineType};
 use serde_json::Value;
 
-/// Whether a state machine is there.
+/// Whether a state machine is there, and takes executions that can be named and followed.
 pub(super) async fn machine(place: &Place<'_>, arn: &str) -> Asked {
     place.turn("states").await;
     match place.clients.sfn.describe_state_machine().state_machine_arn(arn).send().await {
         Ok(found) => {
             place.answered("states");
-            let why = found.status().map_or("ACTIVE", |s| s.as_str()).to_owned();
-            Ok(Seen::Answer(Answer { ok: why == "ACTIVE", why, output: Value::Null }))
+            // A name starts an express one again and again, and nothing tells of its executions.
+            let why = match (found.r#type(), found.status()) {
+                (StateMachineType::Express, _) => "is an express one: nothing keeps it from starting twice",
+                (_, Some(StateMachineStatus::Deleting)) => "is being deleted",
+                _ => return Ok(Seen::Answer(Answer { ok: true, why: "is active".into(), output: Value::Null })),
+            };
+            Ok(Seen::Answer(Answer { ok: false, why: why.into(), output: Value::Null }))
         }
         Err(e) => absent(place, Failed::of(&e), "StateMachineDoesNotExist"),
     }
@@ -30,8 +35,10 @@ pub(super) async fn machine(place: &Place<'_>, arn: &str) -> Asked {
 
 /// An execution, by its machine and name.
 pub(super) async fn execution(place: &Place<'_>, machine: &str, name: &str) -> Asked {
+    let Some(arn) = MachineArn::parse(machine).map(|machine| machine.execution(name)) else {
+        return Err(LookError::Permanent { why: format!("{machine} is no state machine's ARN") });
+    };
     place.turn("states").await;
-    let arn = Start::execution_arn(machine, name);
     let told = match place.clients.sfn.describe_execution().execution_arn(arn).send().await {
         Ok(told) => told,
         Err(e) => return absent(place, Failed::of(&e), "ExecutionDoesNotExist"),
@@ -50,9 +57,8 @@ pub(super) async fn execution(place: &Place<'_>, machine: &str, name: &str) -> A
     Ok(Seen::Execution(Execution {
         status,
         input: json(told.input()),
-        output: json(told.output()),
+        output: (status == Status::Succeeded).then(|| json(told.output())),
         why: failed.then(|| why.unwrap_or_else(|| told.status().as_str().to_owned())),
-        ended: told.stop_date().and_then(|t| t.to_millis().ok()).map(Timestamp),
     }))
 }
 

@@ -6,6 +6,7 @@ mod door;
 mod histories;
 mod kept;
 mod lag;
+mod machines;
 mod outages;
 mod workload;
 
