@@ -11,7 +11,7 @@ use crate::{
     clock::Span,
     model::{Field, Fields, Impact, KindName, Outputs, Resource, Shape, Ty, fact},
     world::{
-        Call, Effect, Seen, Target, What, World,
+        Call, Effect, Seen, Target, What, World, permission,
         sfn::{Start, Status},
     },
 };
@@ -36,6 +36,7 @@ pub(super) const ROW: ActionRow = ActionRow {
     at: DefaultAt::To,
     outputs: &[Field::optional("output", Ty::Any, "What the execution gave.", "{ ok: true }")],
     impact: Impact::Disruptive,
+    calls: &[permission::START],
     timeout: Span::mins(30),
     undone_by: None,
     lower,

@@ -5,6 +5,7 @@ use super::{
     chain,
     exit::{Failure, code},
     gather, held,
+    identity::Identities,
     run::{begin, busy, claim, interactive, policy},
     wiring::{Loaded, Purpose, World, block_on, commands, load, print, realm, store, who, world},
 };
@@ -182,9 +183,14 @@ impl<'a> Move<'a> {
         let head = self.last().await?;
         let superseded = self.free(direction, head.as_ref()).await?;
         let last = self.state(head.as_ref()).await?;
+        let runbook = self.loaded.runbook();
+        let identities = Identities::ask(&self.world, runbook.sites.keys());
         let situation = self.situation().await;
         let (from, to) = ends(&self.loaded, direction, self.args.to.as_deref(), Some(&situation), last.as_ref())?;
         let mode = self.mode(direction, &situation, (&from, &to), last.as_ref())?;
+        if let (false, Some(left), Some(goal)) = (self.args.dry_run, runbook.sites.get(&from), runbook.sites.get(&to)) {
+            identities.settle((direction, mode), (left, goal), runbook.resources.values()).await?;
+        }
         let owed: Vec<_> = last.iter().flat_map(|s| s.owed.iter().cloned()).collect();
         if situation.nothing_to_do(direction, &from, &to) && !owes(&owed, direction) {
             self.nothing(direction, &from, &to)?;

@@ -1,0 +1,87 @@
+//! Whether we are who the runbook says: asked of STS, before anything is recorded as a run.
+//!
+//! Only what is known to be wrong stops a run. Who does not answer within the limit is not waited
+//! for, and in an emergency the site being left is not waited for at all.
+
+use super::{exit::Failure, wiring::World};
+use crate::{
+    clock::Span,
+    driver::aws::{Met, Stranger},
+    ids::SiteName,
+    model::{Direction, Kind, Mode, Resource, Site},
+    plan::Plan,
+    world::Target,
+};
+use std::collections::BTreeMap;
+use tokio::task::JoinHandle;
+
+/// What all is looked at within before a run.
+const LIMIT: Span = Span::secs(3);
+
+/// Everybody was asked; answers come while other things are looked at.
+pub(super) struct Identities(BTreeMap<SiteName, JoinHandle<Option<Met>>>);
+
+impl Identities {
+    /// Asks at all sites, and at what belongs to none. Of a simulated world nobody is asked.
+    pub(super) fn ask<'a>(world: &World, sites: impl Iterator<Item = &'a SiteName>) -> Self {
+        let Some(live) = &world.live else { return Self(BTreeMap::new()) };
+        let ask = |site: SiteName| {
+            let (live, clock, name) = (live.clone(), world.clock.clone(), site.clone());
+            let asked = tokio::spawn(async move {
+                tokio::select! {
+                    biased;
+                    met = live.who(&name) => Some(met),
+                    () = clock.sleep_until(clock.now() + LIMIT) => None,
+                }
+            });
+            (site, asked)
+        };
+        Self(sites.cloned().chain([SiteName::new(Target::GLOBAL)]).map(ask).collect())
+    }
+
+    /// Exit 11 where a run between two sites could not act as the runbook says.
+    pub(super) async fn settle<'a>(
+        mut self,
+        (direction, mode): (Direction, Mode),
+        (from, to): (&Site, &Site),
+        resources: impl Iterator<Item = &'a Resource>,
+    ) -> Result<(), Failure> {
+        let left = mode == Mode::Emergency && direction.is_move();
+        let mut needed = vec![(to.name.clone(), Some(to))];
+        if !left {
+            needed.push((from.name.clone(), Some(from)));
+        }
+        if { resources }.any(|r| matches!(r.kind, Kind::WeightedRecord { .. })) {
+            needed.push((SiteName::new(Target::GLOBAL), None));
+        }
+        for (name, site) in needed {
+            let Some(asked) = self.0.remove(&name) else { continue };
+            let Ok(Some(met)) = asked.await else { continue };
+            if let Some(why) = wrong(&name, site, &met) {
+                return Err(Failure::environment(why)
+                    .hint("nothing was begun; give credentials of that account, or mend `account`, `role_arn` or `profile`")
+                    .hint("lifeboat doctor FILE     tells who you are everywhere, and what is missing"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The same of a plan that is taken up.
+pub(super) async fn settle(world: &World, plan: &Plan) -> Result<(), Failure> {
+    let asked = Identities::ask(world, plan.sites.keys());
+    asked.settle((plan.direction, plan.mode), (&plan.ends.from, &plan.ends.to), plan.resources.values()).await
+}
+
+/// What is known to be wrong with who we are at a site.
+pub(super) fn wrong(name: &SiteName, site: Option<&Site>, met: &Met) -> Option<String> {
+    let at = if name.as_str() == Target::GLOBAL { "Route 53".to_owned() } else { name.to_string() };
+    match (&met.caller, site.and_then(|s| s.account.as_ref())) {
+        (Ok(caller), Some(account)) if caller.account != account.as_str() => Some(format!(
+            "at {at} you are in account {}, and the runbook says {account}: {}",
+            caller.account, caller.arn
+        )),
+        (Err(Stranger::Refused(why)), _) => Some(format!("at {at} nothing can be done: {why}")),
+        (Ok(_) | Err(Stranger::Silent(_)), _) => None,
+    }
+}
