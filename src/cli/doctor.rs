@@ -148,7 +148,7 @@ fn endpoints(runbook: &Runbook) -> Vec<Finding> {
 
 /// Who we are at a site.
 fn who(name: &SiteName, site: Option<&Site>, met: &Met) -> Finding {
-    let at = site.map_or_else(|| "Route 53".to_owned(), |site| format!("{name} ({})", site.region));
+    let at = site.map_or_else(|| identity::place(name).to_owned(), |site| format!("{name} ({})", site.region));
     if let Some(why) = identity::wrong(name, site, met) {
         return Finding::new(
             Level::Problem,
@@ -213,9 +213,9 @@ async fn reads(live: &LiveLook, runbook: &Runbook, fit: &impl Fn(&SiteName) -> b
         join_all(all.iter().filter(|n| asked(n)).map(|needed| async move {
             (needed, live.try_read(&needed.site, &needed.permission, &needed.on.name).await)
         }));
-    let (mut allowed, mut wrong) = (BTreeMap::<&SiteName, usize>::new(), BTreeMap::new());
+    let (mut allowed, mut wrong) = (BTreeMap::<&str, usize>::new(), BTreeMap::new());
     for (needed, tried) in tried.await {
-        let (permission, site, name) = (needed.permission, &needed.site, &needed.on.name);
+        let (permission, site, name) = (needed.permission, identity::place(&needed.site), &needed.on.name);
         let (what, hint) = match tried {
             Tried::Allowed => {
                 *allowed.entry(site).or_default() += 1;
@@ -251,7 +251,7 @@ fn changes(runbook: &Runbook) -> Vec<Finding> {
     let one = |(site, names): (SiteName, BTreeSet<String>)| {
         let names = Vec::from_iter(names).join(", ");
         let hint = "changes cannot be tried; `lifeboat doctor FILE --policy run` prints what to allow";
-        Finding::new(Level::Untested, "changes", format!("{site}: {names}"), hint)
+        Finding::new(Level::Untested, "changes", format!("{}: {names}", identity::place(&site)), hint)
     };
     all.into_iter().map(one).collect()
 }

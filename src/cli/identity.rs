@@ -10,6 +10,7 @@ use crate::{
     ids::SiteName,
     model::{Direction, Kind, Mode, Resource, Site},
     plan::Plan,
+    view::Commands,
     world::Target,
 };
 use std::collections::BTreeMap;
@@ -45,6 +46,7 @@ impl Identities {
         (direction, mode): (Direction, Mode),
         (from, to): (&Site, &Site),
         resources: impl Iterator<Item = &'a Resource>,
+        known: &Commands,
     ) -> Result<(), Failure> {
         let left = mode == Mode::Emergency && direction.is_move();
         let mut needed = vec![(to.name.clone(), Some(to))];
@@ -60,7 +62,7 @@ impl Identities {
             if let Some(why) = wrong(&name, site, &met) {
                 return Err(Failure::environment(why)
                     .hint("nothing was begun; give credentials of that account, or mend `account`, `role_arn` or `profile`")
-                    .hint("lifeboat doctor FILE     tells who you are everywhere, and what is missing"));
+                    .hint(format!("{}     tells who you are everywhere, and what is missing", known.on_file("doctor"))));
             }
         }
         Ok(())
@@ -68,14 +70,14 @@ impl Identities {
 }
 
 /// The same of a plan that is taken up.
-pub(super) async fn settle(world: &World, plan: &Plan) -> Result<(), Failure> {
+pub(super) async fn settle(world: &World, plan: &Plan, known: &Commands) -> Result<(), Failure> {
     let asked = Identities::ask(world, plan.sites.keys());
-    asked.settle((plan.direction, plan.mode), (&plan.ends.from, &plan.ends.to), plan.resources.values()).await
+    asked.settle((plan.direction, plan.mode), (&plan.ends.from, &plan.ends.to), plan.resources.values(), known).await
 }
 
 /// What is known to be wrong with who we are at a site.
 pub(super) fn wrong(name: &SiteName, site: Option<&Site>, met: &Met) -> Option<String> {
-    let at = if name.as_str() == Target::GLOBAL { "Route 53".to_owned() } else { name.to_string() };
+    let at = place(name);
     match (&met.caller, site.and_then(|s| s.account.as_ref())) {
         (Ok(caller), Some(account)) if caller.account != account.as_str() => Some(format!(
             "at {at} you are in account {}, and the runbook says {account}: {}",
@@ -84,4 +86,9 @@ pub(super) fn wrong(name: &SiteName, site: Option<&Site>, met: &Met) -> Option<S
         (Err(Stranger::Refused(why)), _) => Some(format!("at {at} nothing can be done: {why}")),
         (Ok(_) | Err(Stranger::Silent(_)), _) => None,
     }
+}
+
+/// A site's name, or of what belongs to none the one service that does.
+pub(super) fn place(name: &SiteName) -> &str {
+    if name.as_str() == Target::GLOBAL { "Route 53" } else { name.as_str() }
 }

@@ -189,7 +189,8 @@ impl<'a> Move<'a> {
         let (from, to) = ends(&self.loaded, direction, self.args.to.as_deref(), Some(&situation), last.as_ref())?;
         let mode = self.mode(direction, &situation, (&from, &to), last.as_ref())?;
         if let (false, Some(left), Some(goal)) = (self.args.dry_run, runbook.sites.get(&from), runbook.sites.get(&to)) {
-            identities.settle((direction, mode), (left, goal), runbook.resources.values()).await?;
+            let known = commands(self.common, &self.loaded.typed);
+            identities.settle((direction, mode), (left, goal), runbook.resources.values(), &known).await?;
         }
         let owed: Vec<_> = last.iter().flat_map(|s| s.owed.iter().cloned()).collect();
         if situation.nothing_to_do(direction, &from, &to) && !owes(&owed, direction) {

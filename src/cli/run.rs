@@ -120,7 +120,7 @@ pub(super) async fn go_on(
     plan: &Plan,
 ) -> Result<u8, Failure> {
     equipped(world, plan)?;
-    identity::settle(world, plan).await?;
+    identity::settle(world, plan, &commands(common, &typed(plan))).await?;
     let fence = claim(store, key, consent).await?;
     let past = store.read(run, Seq(1)).await?;
     let head = past.last().map_or(Seq(0), |e| e.seq);

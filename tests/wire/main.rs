@@ -6,12 +6,14 @@
 //! Nothing here waits for time: a test that needs a limit to pass lets tokio's time pass.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test says by panicking")]
 
+mod binary;
 mod doctor;
 mod double;
 mod environment;
 mod faults;
 mod http;
 mod looks;
+mod names;
 mod permits;
 mod proxy;
 mod runbook;
