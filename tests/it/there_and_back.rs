@@ -50,7 +50,8 @@ pub fn executed_is_predicted(ran: &Ran) {
 
 /// The policy of the runbook allows every call that a run sends.
 fn allowed_is_enough(ran: &Ran) {
-    let allowed: BTreeSet<_> = policy::changes(bundled()).into_iter().map(|n| (n.site, n.permission.to_string())).collect();
+    let allowed: BTreeSet<_> =
+        policy::changes(bundled()).into_iter().map(|n| (n.site, n.permission.to_string())).collect();
     for (_, effect) in sent(ran) {
         let Some(permission) = effect.call().permission else { continue };
         assert!(allowed.contains(&(effect.target.site.clone(), permission)), "{}", effect.call());
