@@ -5,7 +5,7 @@
 
 use super::{exit::Failure, wiring::World};
 use crate::{
-    clock::Span,
+    clock::{Clock, Span, Timestamp},
     driver::aws::{Met, Stranger},
     ids::SiteName,
     model::{Direction, Kind, Mode, Resource, Site},
@@ -13,31 +13,31 @@ use crate::{
     view::Commands,
     world::Target,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::task::JoinHandle;
 
 /// What all is looked at within before a run.
 const LIMIT: Span = Span::secs(3);
+/// Where nothing burns, so long: a machine without credentials looks for them in many places.
+const PATIENCE: Span = Span::secs(10);
 
 /// Everybody was asked; answers come while other things are looked at.
-pub(super) struct Identities(BTreeMap<SiteName, JoinHandle<Option<Met>>>);
+pub(super) struct Identities {
+    clock: Arc<dyn Clock>,
+    since: Timestamp,
+    asked: BTreeMap<SiteName, JoinHandle<Met>>,
+}
 
 impl Identities {
     /// Asks at all sites, and at what belongs to none. Of a simulated world nobody is asked.
     pub(super) fn ask<'a>(world: &World, sites: impl Iterator<Item = &'a SiteName>) -> Self {
-        let Some(live) = &world.live else { return Self(BTreeMap::new()) };
         let ask = |site: SiteName| {
-            let (live, clock, name) = (live.clone(), world.clock.clone(), site.clone());
-            let asked = tokio::spawn(async move {
-                tokio::select! {
-                    biased;
-                    met = live.who(&name) => Some(met),
-                    () = clock.sleep_until(clock.now() + LIMIT) => None,
-                }
-            });
-            (site, asked)
+            let (live, name) = (world.live.clone()?, site.clone());
+            Some((site, tokio::spawn(async move { live.who(&name).await })))
         };
-        Self(sites.cloned().chain([SiteName::new(Target::GLOBAL)]).map(ask).collect())
+        let global = SiteName::new(Target::GLOBAL);
+        let asked = sites.cloned().chain([global]).filter_map(ask).collect();
+        Self { clock: world.clock.clone(), since: world.clock.now(), asked }
     }
 
     /// Exit 11 where a run between two sites could not act as the runbook says.
@@ -56,9 +56,15 @@ impl Identities {
         if { resources }.any(|r| matches!(r.kind, Kind::WeightedRecord { .. })) {
             needed.push((SiteName::new(Target::GLOBAL), None));
         }
+        let until = self.since + if mode == Mode::Emergency { LIMIT } else { PATIENCE };
         for (name, site) in needed {
-            let Some(asked) = self.0.remove(&name) else { continue };
-            let Ok(Some(met)) = asked.await else { continue };
+            let Some(asked) = self.asked.remove(&name) else { continue };
+            let met = tokio::select! {
+                biased;
+                met = asked => met.ok(),
+                () = self.clock.sleep_until(until) => None,
+            };
+            let Some(met) = met else { continue };
             if let Some(why) = wrong(&name, site, &met) {
                 return Err(Failure::environment(why)
                     .hint("nothing was begun; give credentials of that account, or mend `account`, `role_arn` or `profile`")

@@ -34,7 +34,7 @@ fn all_is_fine_and_every_read_was_made_and_nothing_else() {
         assert!(fine.contains(part), "no {part} in {fine}");
     }
     let untested = found(&told, "untested").join("\n");
-    assert!(untested.contains("oregon: rds:AddTagsToResource"), "{untested}");
+    assert!(untested.contains("oregon: autoscaling:UpdateAutoScalingGroup"), "{untested}");
     assert!(untested.contains("Route 53: route53:ChangeResourceRecordSets"), "{untested}");
     assert_eq!(desk.wire.proxy.changes(), []);
     for read in

@@ -38,11 +38,9 @@ const REFUSED: &[Row] = &[
     ("failover RUNBOOK --emergency --sandbox --yes", 10, "--accept promote"),
     ("drill RUNBOOK", 10, "--sandbox"),
     ("drill RUNBOOK --sandbox --yes", 10, "--accept promote"),
-    ("status RUNBOOK", 11, "--sandbox"),
-    ("plan RUNBOOK", 11, "--offline"),
-    ("failover RUNBOOK --planned --yes --accept promote", 11, "--sandbox"),
-    ("failback RUNBOOK", 11, "--sandbox"),
-    ("reprotect RUNBOOK", 11, "--sandbox"),
+    ("failover RUNBOOK --planned --yes --accept promote", 11, "lifeboat doctor"),
+    ("failback RUNBOOK", 11, "no credentials"),
+    ("reprotect RUNBOOK", 11, "no credentials"),
 ];
 
 #[test]

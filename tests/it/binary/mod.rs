@@ -84,6 +84,8 @@ impl Home {
             .env("USER", "ada")
             .env("HOME", self.folder.path())
             .env("LIFEBOAT_HOME", self.path())
+            // Nor those of the machine it runs on.
+            .env("AWS_EC2_METADATA_DISABLED", "true")
             .stdin(Stdio::null());
         for word in line.split_whitespace() {
             if word == "RUNBOOK" {
