@@ -43,6 +43,7 @@ pub(super) const ROW: ActionRow = ActionRow {
     at: DefaultAt::To,
     outputs: &[],
     impact: Impact::Read,
+    calls: &[],
     timeout: Span::hours(24),
     undone_by: None,
     lower,

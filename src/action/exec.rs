@@ -50,6 +50,7 @@ pub(super) const ROW: ActionRow = ActionRow {
     at: DefaultAt::To,
     outputs: &[Field::optional("output", Ty::Text, "What it wrote to its standard output, the last 64 KiB.", "ok")],
     impact: Impact::Disruptive,
+    calls: &[],
     timeout: Span::mins(5),
     undone_by: None,
     lower,

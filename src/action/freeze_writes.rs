@@ -10,7 +10,7 @@ use crate::{
     clock::Span,
     model::{Field, Fields, Impact, KindName, Mode, Resource, Shape, Ty, fact},
     world::{
-        Call, Effect, Seen, Target, World,
+        Call, Effect, Seen, Target, World, permission,
         rds::{self, ApplyStatus, Status, TAG_FROZEN, UNSET},
     },
 };
@@ -31,6 +31,7 @@ pub(super) const ROW: ActionRow = ActionRow {
     at: DefaultAt::From,
     outputs: &[],
     impact: Impact::Disruptive,
+    calls: &[permission::TAG, permission::SET_PARAMETER],
     timeout: Span::mins(5),
     undone_by: Some("unfreeze-writes"),
     lower,

@@ -30,6 +30,7 @@ pub(super) const ROW: ActionRow = ActionRow {
     at: DefaultAt::To,
     outputs: &[Field::optional("output", Ty::Any, "The body of the answer.", "{ ok: true }")],
     impact: Impact::Disruptive,
+    calls: &[],
     timeout: Span::mins(1),
     undone_by: None,
     lower,

@@ -44,6 +44,7 @@ pub(super) const ROW: ActionRow = ActionRow {
         ),
     ],
     impact: Impact::Read,
+    calls: &[],
     timeout: Span::secs(30),
     undone_by: None,
     lower,

@@ -18,6 +18,7 @@ pub(super) const ROW: ActionRow = ActionRow {
     at: DefaultAt::To,
     outputs: &[],
     impact: Impact::Safe,
+    calls: &[],
     timeout: Span::secs(30),
     undone_by: None,
     lower,

@@ -9,7 +9,7 @@ use crate::{
     clock::Span,
     model::{Field, Fields, Impact, KindName, Outputs, Resource, Shape, Site, Ty, fact},
     world::{
-        Call, Effect, Seen, Target, World,
+        Call, Effect, Seen, Target, World, permission,
         rds::{self, ApplyStatus, Status},
     },
 };
@@ -30,6 +30,7 @@ pub(super) const ROW: ActionRow = ActionRow {
     at: DefaultAt::To,
     outputs: &[Field::optional("endpoint", Ty::Text, "Host and port of the new writer.", "orders.example:5432")],
     impact: Impact::Irreversible,
+    calls: &[permission::PROMOTE],
     timeout: Span::mins(30),
     undone_by: None,
     lower,

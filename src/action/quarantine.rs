@@ -9,7 +9,7 @@ use crate::{
     clock::Span,
     model::{Fields, Impact, Kind, KindName, Resource, Shape, fact},
     world::{
-        Call, Effect, Seen, Target, What, World,
+        Call, Effect, Seen, Target, What, World, permission,
         rds::{self, TAG_SECURITY_GROUPS},
     },
 };
@@ -25,6 +25,7 @@ pub(super) const ROW: ActionRow = ActionRow {
     at: DefaultAt::From,
     outputs: &[],
     impact: Impact::Disruptive,
+    calls: &[permission::TAG, permission::MODIFY],
     timeout: Span::mins(10),
     undone_by: None,
     lower,

@@ -9,7 +9,7 @@ use crate::{
     clock::Span,
     model::{Field, Fields, Impact, KindName, Outputs, Resource, Shape, Ty, fact},
     world::{
-        Call, Effect, Seen, Target, What, World,
+        Call, Effect, Seen, Target, What, World, permission,
         rds::{self, Status, TAG_RETIRED_FROM},
     },
 };
@@ -30,6 +30,7 @@ pub(super) const ROW: ActionRow = ActionRow {
         "orders-old-1",
     )],
     impact: Impact::Disruptive,
+    calls: &[permission::TAG, permission::MODIFY],
     timeout: Span::mins(30),
     undone_by: None,
     lower,

@@ -10,7 +10,7 @@ use crate::{
     clock::Span,
     model::{Field, Fields, Impact, KindName, Outputs, Resource, Shape, Ty, fact},
     world::{
-        Call, Effect, Seen, Target, World,
+        Call, Effect, Seen, Target, World, permission,
         rds::{self, NewReplica, Source, Status, TAG_SECURITY_GROUPS},
     },
 };
@@ -31,6 +31,7 @@ pub(super) const ROW: ActionRow = ActionRow {
     at: DefaultAt::From,
     outputs: &[Field::optional("replica", Ty::Text, "The replica's identifier.", "orders")],
     impact: Impact::Safe,
+    calls: &[permission::CREATE_REPLICA, permission::TAG, permission::USE_KEY, permission::SEE_KEY],
     timeout: Span::hours(12),
     undone_by: None,
     lower,

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     clock::Span,
     model::{Field, Fields, Impact, KindName, Shape},
+    world::permission::Permission,
 };
 use serde_json::{Map, Value};
 
@@ -26,6 +27,8 @@ pub struct ActionRow {
     /// The worst it can do to production; what holds unless the author says otherwise, where only the
     /// author can know ([`ActionRow::impact_is_stated`]).
     pub impact: Impact,
+    /// What AWS must allow for what it sends.
+    pub calls: &'static [Permission],
     /// How long it may take when the step does not say.
     pub timeout: Span,
     /// The action that takes it back, where one does so by itself.

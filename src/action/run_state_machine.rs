@@ -13,7 +13,7 @@ use crate::{
     ids::Digest,
     model::{Field, Fields, Impact, KindName, Outputs, Resource, Shape, Ty, fact},
     world::{
-        Call, Effect, Seen, Target, What, World,
+        Call, Effect, Seen, Target, What, World, permission,
         sfn::{INPUT_LIMIT, NAME_LIMIT, Start, Status},
     },
 };
@@ -46,6 +46,7 @@ pub(super) const ROW: ActionRow = ActionRow {
         "{ warmed: 40 }",
     )],
     impact: Impact::Disruptive,
+    calls: &[permission::START],
     timeout: Span::mins(30),
     undone_by: None,
     lower,

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     clock::Span,
     model::{Field, Fields, Impact, KindName, Resource, Shape, Size, Ty, fact},
-    world::{Call, Effect, Seen, Target, What, World, asg},
+    world::{Call, Effect, Seen, Target, What, World, asg, permission},
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,7 @@ pub(super) const ROW: ActionRow = ActionRow {
     at: DefaultAt::To,
     outputs: &[Field::optional("in_service", Ty::Int { min: 0, max: 100_000 }, "Servers in service in the end.", "8")],
     impact: Impact::Disruptive,
+    calls: &[permission::RESIZE],
     timeout: Span::mins(15),
     undone_by: None,
     lower,

@@ -12,6 +12,7 @@ use crate::{
     world::{
         Call, Effect, Seen, Target, What, World,
         dns::{Batch, ChangeStatus, RecordSet, Records, few},
+        permission,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,7 @@ pub(super) const ROW: ActionRow = ActionRow {
     at: DefaultAt::To,
     outputs: &[],
     impact: Impact::Disruptive,
+    calls: &[permission::SHIFT],
     timeout: Span::mins(10),
     undone_by: None,
     lower,

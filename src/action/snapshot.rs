@@ -8,7 +8,7 @@ use crate::{
     clock::Span,
     model::{Field, Fields, Impact, KindName, Outputs, Resource, Shape, Ty, fact},
     world::{
-        Call, Effect, Seen, Target, What, World,
+        Call, Effect, Seen, Target, What, World, permission,
         rds::{self, Status},
     },
 };
@@ -34,6 +34,7 @@ pub(super) const ROW: ActionRow = ActionRow {
         "orders-tail-1",
     )],
     impact: Impact::Safe,
+    calls: &[permission::CREATE_SNAPSHOT, permission::USE_KEY, permission::SEE_KEY],
     timeout: Span::hours(1),
     undone_by: None,
     lower,

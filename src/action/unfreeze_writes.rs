@@ -9,7 +9,7 @@ use crate::{
     clock::Span,
     model::{Fields, Impact, KindName, Resource, Shape, fact},
     world::{
-        Call, Effect, Seen, Target, World,
+        Call, Effect, Seen, Target, World, permission,
         rds::{self, ApplyStatus, TAG_FROZEN, UNSET},
     },
 };
@@ -25,6 +25,7 @@ pub(super) const ROW: ActionRow = ActionRow {
     at: DefaultAt::To,
     outputs: &[],
     impact: Impact::Safe,
+    calls: &[permission::SET_PARAMETER, permission::RESET_PARAMETER, permission::UNTAG],
     timeout: Span::mins(5),
     undone_by: None,
     lower,

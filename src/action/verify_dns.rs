@@ -24,6 +24,7 @@ pub(super) const ROW: ActionRow = ActionRow {
     at: DefaultAt::To,
     outputs: &[],
     impact: Impact::Read,
+    calls: &[],
     timeout: Span::mins(10),
     undone_by: None,
     lower,

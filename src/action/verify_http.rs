@@ -36,6 +36,7 @@ pub(super) const ROW: ActionRow = ActionRow {
     at: DefaultAt::To,
     outputs: &[],
     impact: Impact::Read,
+    calls: &[],
     timeout: Span::mins(3),
     undone_by: None,
     lower,

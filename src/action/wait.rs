@@ -22,6 +22,7 @@ pub(super) const ROW: ActionRow = ActionRow {
     at: DefaultAt::To,
     outputs: &[],
     impact: Impact::Read,
+    calls: &[],
     timeout: Span::hours(1),
     undone_by: None,
     lower,

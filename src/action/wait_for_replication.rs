@@ -48,6 +48,7 @@ pub(super) const ROW: ActionRow = ActionRow {
         Field::optional("proof", Ty::Text, "How it was proven that nothing was left.", "lsn"),
     ],
     impact: Impact::Read,
+    calls: &[],
     timeout: Span::mins(30),
     undone_by: None,
     lower,

@@ -36,6 +36,8 @@ pub(super) enum Command {
     Plan(PlanArgs),
     /// Who is active, protected, frozen, and what to type next
     Status(FileArgs),
+    /// Whether this machine, its credentials and its way to AWS are fit for a runbook; changes nothing
+    Doctor(DoctorArgs),
     /// Move from the primary to a standby
     Failover(MoveArgs),
     /// Move home
@@ -63,7 +65,7 @@ pub(super) enum Command {
     /// Print the JSON Schema of runbooks
     Schema,
     /// Print the reference of the runbook language, in Markdown
-    Reference,
+    Reference(ReferenceArgs),
     /// Print shell completions
     Completions(CompletionArgs),
     /// Print the man page
@@ -163,6 +165,32 @@ pub(super) struct FileArgs {
     /// The runbook
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct DoctorArgs {
+    /// The runbook
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Print the IAM policy that this runbook needs, and look at nothing
+    #[arg(long, value_enum, value_name = "run|plan")]
+    pub(super) policy: Option<PolicyArg>,
+}
+
+/// What a policy is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum PolicyArg {
+    /// Everything: looking and changing.
+    Run,
+    /// Looking alone: plan, status, doctor.
+    Plan,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ReferenceArgs {
+    /// The permissions that AWS must give, instead of the language
+    #[arg(long)]
+    pub(super) permissions: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,10 +1,10 @@
 //! What a machine can write about lifeboat: schema, reference, completions, man page.
 
 use super::{
-    args::{CompletionArgs, command},
+    args::{CompletionArgs, ReferenceArgs, command},
     exit::{Failure, code},
 };
-use crate::syntax;
+use crate::{syntax, view};
 use std::io::{self, Write as _};
 
 /// `lifeboat schema`.
@@ -14,8 +14,8 @@ pub(super) fn schema() -> Result<u8, Failure> {
 }
 
 /// `lifeboat reference`.
-pub(super) fn reference() -> Result<u8, Failure> {
-    write(&syntax::reference())
+pub(super) fn reference(args: &ReferenceArgs) -> Result<u8, Failure> {
+    write(&if args.permissions { view::permissions::reference() } else { syntax::reference() })
 }
 
 /// `lifeboat completions`.

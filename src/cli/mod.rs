@@ -6,11 +6,14 @@
 mod args;
 mod chain;
 mod controls;
+mod doctor;
 mod drill;
 mod exit;
 mod gather;
 mod generate;
+mod given;
 mod held;
+mod identity;
 mod moves;
 mod plan;
 mod resume;
@@ -76,6 +79,7 @@ fn dispatch(args: Args) -> Result<u8, Failure> {
         Command::Validate(args) => validate::run(&common, &args),
         Command::Plan(args) => plan::run(&common, &args),
         Command::Status(args) => status::run(&common, &args),
+        Command::Doctor(args) => doctor::run(&common, &args),
         Command::Failover(args) => moves::failover(&common, &args),
         Command::Failback(args) => moves::failback(&common, &args),
         Command::Reprotect(args) => moves::reprotect(&common, &args),
@@ -89,7 +93,7 @@ fn dispatch(args: Args) -> Result<u8, Failure> {
         Command::Runs(args) => runs::list(&common, &args),
         Command::Show(args) => runs::show(&common, &args),
         Command::Schema => generate::schema(),
-        Command::Reference => generate::reference(),
+        Command::Reference(args) => generate::reference(&args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man => generate::man(),
     }

@@ -4,12 +4,15 @@ use super::{
     args::{Common, MoveArgs, Output},
     chain,
     exit::{Failure, code},
-    gather, held,
+    gather,
+    given::{known_step, params, since, wrong},
+    held,
+    identity::Identities,
     run::{begin, busy, claim, interactive, policy},
     wiring::{Loaded, Purpose, World, block_on, commands, keeps_its_world, load, print, realm, store, who, world},
 };
 use crate::{
-    clock::{Span, Timestamp},
+    clock::Timestamp,
     engine::{self, RunState, Signal, Start},
     event::{Control, Obligation, Policy, Who},
     ids::{RunId, Seq, SiteName},
@@ -19,7 +22,7 @@ use crate::{
     view,
     world::World as Sights,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// `lifeboat failover`.
 pub(super) fn failover(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
@@ -186,9 +189,15 @@ impl<'a> Move<'a> {
         let head = self.last().await?;
         let superseded = self.free(direction, head.as_ref()).await?;
         let last = self.state(head.as_ref()).await?;
+        let runbook = self.loaded.runbook();
+        let identities = Identities::ask(&self.world, runbook.sites.keys());
         let (situation, seen) = self.situation().await;
         let (from, to) = ends(&self.loaded, direction, self.args.to.as_deref(), Some(&situation), last.as_ref())?;
         let mode = self.mode(direction, &situation, (&from, &to), last.as_ref())?;
+        if let (false, Some(left), Some(goal)) = (self.args.dry_run, runbook.sites.get(&from), runbook.sites.get(&to)) {
+            let known = commands(self.common, &self.loaded.typed);
+            identities.settle((direction, mode), (left, goal), runbook.resources.values(), &known).await?;
+        }
         let owed: Vec<_> = last.iter().flat_map(|s| s.owed.iter().cloned()).collect();
         if situation.nothing_to_do(direction, &from, &to) && !owes(&owed, direction) {
             self.nothing(direction, &from, &to)?;
@@ -442,58 +451,10 @@ pub(super) async fn predicted(
     Ok(plan)
 }
 
-/// What is wrong with what was asked for.
-pub(super) fn wrong(problems: Vec<String>) -> Failure {
-    let mut problems = problems.into_iter();
-    let first = Failure::usage(problems.next().unwrap_or_default());
-    problems.fold(first, Failure::hint)
-}
-
 /// A run, from its events.
 pub(super) async fn replay(store: &Arc<dyn Store>, run: &RunId) -> Result<RunState, Failure> {
     let events = store.read(run, Seq(1)).await?;
     RunState::replay(&events).map_err(|e| engine::EngineError::Mismatch(e).into())
-}
-
-/// `--param name=value`, each name once.
-pub(super) fn params(given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
-    let mut all = BTreeMap::new();
-    for text in given {
-        let (name, value) =
-            text.split_once('=').ok_or_else(|| Failure::usage(format!("--param {text}: write --param name=value")))?;
-        if all.insert(name.to_owned(), value.to_owned()).is_some() {
-            return Err(Failure::usage(format!("--param {name} is given twice")));
-        }
-    }
-    Ok(all)
-}
-
-/// `--since`: an instant, or how long ago.
-pub(super) fn since(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
-    let ago = text.parse::<Span>().map(|ago| now - ago);
-    let at = ago.or_else(|_| text.parse::<Timestamp>()).map_err(|_| {
-        Failure::usage(format!("--since {text}: write a time like 2026-11-21T03:12:00Z, or how long ago, like 12m"))
-    })?;
-    if at > now { Err(Failure::usage(format!("--since {text} lies in the future"))) } else { Ok(at) }
-}
-
-/// A step that `--accept` names exists somewhere in the runbook.
-fn known_step(loaded: &Loaded, name: &str) -> Result<(), Failure> {
-    let runbook = loaded.runbook();
-    let all: Vec<_> = [&runbook.failover, &runbook.failback, &runbook.reprotect, &runbook.finally]
-        .into_iter()
-        .flatten()
-        .map(|s| s.id.as_str())
-        .collect();
-    if all.contains(&name) {
-        return Ok(());
-    }
-    let hint = crate::diagnostic::did_you_mean(name, all).map(|n| format!("did you mean --accept {n}?"));
-    let failure = Failure::usage(format!("--accept {name}: the runbook has no such step"));
-    Err(match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    })
 }
 
 /// Whether people read, not programs.

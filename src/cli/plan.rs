@@ -4,7 +4,8 @@ use super::{
     args::{Common, DirectionArg, PlanArgs},
     exit::{Failure, code},
     gather,
-    moves::{ends, params, predicted, replay, since, wrong},
+    given::{params, since, wrong},
+    moves::{ends, predicted, replay},
     wiring::{Loaded, Purpose, World, block_on, load, print, store, world},
 };
 use crate::{

@@ -3,6 +3,7 @@
 use super::{
     args::{Common, Consent, Output},
     exit::{Failure, code, of_ended},
+    identity,
     wiring::{World, commands, print, who},
 };
 use crate::{
@@ -119,6 +120,7 @@ pub(super) async fn go_on(
     plan: &Plan,
 ) -> Result<u8, Failure> {
     equipped(world, plan)?;
+    identity::settle(world, plan, &commands(common, &typed(plan))).await?;
     let fence = claim(store, key, consent).await?;
     let past = store.read(run, Seq(1)).await?;
     let head = past.last().map_or(Seq(0), |e| e.seq);

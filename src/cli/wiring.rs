@@ -11,7 +11,7 @@ use crate::{
     diagnostic::{Diagnostic, SourceMap, any_error},
     driver::{
         Act, Look,
-        live::{self, Ground},
+        live::{self, Ground, LiveLook},
     },
     engine::{RunState, Signals, Tempo},
     event::{Realm, Who},
@@ -156,7 +156,7 @@ pub(super) fn realm(common: &Common) -> Realm {
 }
 
 /// Refuses what would lead real calls elsewhere.
-fn environment(common: &Common) -> Result<(), Failure> {
+pub(super) fn environment(common: &Common) -> Result<(), Failure> {
     let stray = env::vars_os()
         .map(|(name, _)| name.to_string_lossy().into_owned())
         .find(|name| name.starts_with("AWS_ENDPOINT_URL"));
@@ -223,6 +223,8 @@ pub(super) struct World {
     pub(super) tempo: Tempo,
     /// What interrupts the work on it.
     pub(super) signals: Signals,
+    /// The real one, where it is that.
+    pub(super) live: Option<Arc<LiveLook>>,
     /// The simulated one, where it is that.
     pub(super) sandbox: Option<Arc<Sandbox>>,
 }
@@ -291,13 +293,15 @@ pub(super) fn world(common: &Common, purpose: Purpose<'_>) -> Result<World, Fail
 fn real(purpose: Purpose<'_>) -> Result<World, Failure> {
     let boot: Arc<dyn BootClock> = Arc::new(KernelBootClock);
     let (look, act) = live::open(purpose.ground(), boot.clone());
+    let look = Arc::new(look);
     Ok(World {
-        look: Arc::new(look),
+        look: look.clone(),
         act: Arc::new(act),
         clock: Arc::new(TokioClock::scaled(Timestamp::wall(), 1)),
         boot,
         tempo: Tempo(Span::ms(200)),
         signals: purpose.signals()?,
+        live: Some(look),
         sandbox: None,
     })
 }
@@ -340,6 +344,7 @@ fn simulated(common: &Common, purpose: Purpose<'_>) -> Result<World, Failure> {
         boot: Arc::new(KernelBootClock),
         tempo,
         signals: purpose.signals()?,
+        live: None,
         sandbox: Some(sandbox),
     })
 }

@@ -3,8 +3,8 @@
 //! and the way to find a database.
 
 use super::{
-    Act, Look, LookError, SendError,
-    aws::{Eyes, Hand, Pace, Premises},
+    Act, Connected, Look, LookError, SendError,
+    aws::{Eyes, Hand, Met, Pace, Premises, Tried},
     names::{Names, Wanted},
     postgres::Databases,
     reach::Reaches,
@@ -15,7 +15,7 @@ use crate::{
     clock::{BootClock, Timestamp},
     ids::{ResourceName, SiteName},
     model::{Kind, Resource, Site},
-    world::{Call, Effect, Receipt, Seen, Sight, Target, What, permit::Permit, probe, rds},
+    world::{Call, Effect, Receipt, Seen, Sight, Target, What, permission::Permission, permit::Permit, probe, rds},
 };
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -117,6 +117,21 @@ fn is_of_aws(what: &What) -> bool {
 }
 
 impl LiveLook {
+    /// Who we are at a site.
+    pub async fn who(&self, site: &SiteName) -> Met {
+        Box::pin(self.eyes.who(site)).await
+    }
+
+    /// Makes a read, to learn whether it may be made.
+    pub async fn try_read(&self, site: &SiteName, read: &Permission, name: &str) -> Tried {
+        Box::pin(self.eyes.try_read(site, read, name)).await
+    }
+
+    /// Connects to a database as the runbook says.
+    pub async fn connect(&self, site: &SiteName, identifier: &str) -> Result<Connected, LookError> {
+        Databases.introduce(&self.reaches.of(site, identifier).await?).await
+    }
+
     /// What the workload itself is asked.
     async fn ask(&self, target: &Target) -> Result<Seen, LookError> {
         let site = &target.site;

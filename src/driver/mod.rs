@@ -12,6 +12,8 @@ mod shell;
 mod tls;
 mod web;
 
+pub use postgres::Connected;
+
 use crate::{
     clock::Span,
     world::{Effect, Receipt, Sight, Target, permit::Permit},

@@ -74,11 +74,34 @@ pub(super) enum Tls {
     Disable,
 }
 
+/// A session, as its database sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connected {
+    /// Whose it is, and where: `lifeboat@10.0.0.1:5432/orders`.
+    pub of: String,
+    /// It is encrypted.
+    pub encrypted: bool,
+    /// It may see the transactions of others (`pg_read_all_stats`), as proofs by log position must.
+    pub sees_all: bool,
+    /// The database is a replica.
+    pub replica: bool,
+}
+
 /// Asks databases.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Databases;
 
 impl Databases {
+    /// Connects, and tells as whom and how.
+    pub(super) async fn introduce(&self, at: &Reach) -> Result<Connected, LookError> {
+        const WHO: &str = "select coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false),
+                                  pg_has_role('pg_read_all_stats', 'usage'), pg_is_in_recovery()";
+        let session = Session::open(at, QUICK).await.map_err(Failed::look)?;
+        let row = session.client.query_one(WHO, &[]).await.map_err(|e| Failed::from(e).look())?;
+        let yes = |n: usize| row.try_get(n).map_err(|e| Failed::from(e).look());
+        Ok(Connected { of: format!("{at:?}"), encrypted: yes(0)?, sees_all: yes(1)?, replica: yes(2)? })
+    }
+
     /// Where in its log a database stands; see `position`.
     pub(super) async fn position(&self, at: &Reach) -> Result<Seen, LookError> {
         let session = Session::open(at, QUICK).await.map_err(Failed::look)?;

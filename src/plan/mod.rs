@@ -10,6 +10,7 @@
 mod draft;
 mod ends;
 mod paths;
+pub mod policy;
 mod predict;
 mod scope;
 mod situation;

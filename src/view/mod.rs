@@ -9,8 +9,10 @@
 pub mod change;
 pub mod commands;
 pub mod diagnostic;
+pub mod doctor;
 pub mod json;
 pub mod page;
+pub mod permissions;
 pub mod plan;
 pub mod progress;
 pub mod runs;

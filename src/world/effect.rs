@@ -1,7 +1,7 @@
 //! Effects: one wire call each that changes something.
 
 use super::{
-    asg, dns,
+    asg, dns, permission,
     probe::Command,
     rds::{self, Status},
     sfn,
@@ -156,30 +156,30 @@ impl Effect {
     /// The call as its provider names it.
     pub fn call(&self) -> ApiCall {
         use rds::Call as R;
-        let (service, operation) = match &self.call {
-            Call::Rds(R::Promote { .. }) => ("rds", "PromoteReadReplica"),
-            Call::Rds(R::SetParameter { value: Some(_), .. }) => ("rds", "ModifyDBParameterGroup"),
-            Call::Rds(R::SetParameter { value: None, .. }) => ("rds", "ResetDBParameterGroup"),
-            Call::Rds(R::Tag { value: Some(_), .. }) => ("rds", "AddTagsToResource"),
-            Call::Rds(R::Tag { value: None, .. }) => ("rds", "RemoveTagsFromResource"),
-            Call::Rds(R::SetSecurityGroups { .. } | R::Rename { .. }) => ("rds", "ModifyDBInstance"),
-            Call::Rds(R::CreateSnapshot { .. }) => ("rds", "CreateDBSnapshot"),
-            Call::Rds(R::CreateReplica(_)) => ("rds", "CreateDBInstanceReadReplica"),
-            Call::Rds(R::WriteMarker { .. }) => ("sql", "insert into lifeboat_marker"),
-            Call::Scaling(_) => ("autoscaling", "UpdateAutoScalingGroup"),
-            Call::Dns(_) => ("route53", "ChangeResourceRecordSets"),
-            Call::Machine(_) => ("states", "StartExecution"),
-            Call::Run(run) => ("local", run.argv.first().map_or("command", String::as_str)),
-            Call::Post(post) if post.url.is_empty() => ("local", "notify"),
-            Call::Post(post) => ("http", post.method.as_str()),
+        let permission = match &self.call {
+            Call::Rds(R::Promote { .. }) => permission::PROMOTE,
+            Call::Rds(R::SetParameter { value: Some(_), .. }) => permission::SET_PARAMETER,
+            Call::Rds(R::SetParameter { value: None, .. }) => permission::RESET_PARAMETER,
+            Call::Rds(R::Tag { value: Some(_), .. }) => permission::TAG,
+            Call::Rds(R::Tag { value: None, .. }) => permission::UNTAG,
+            Call::Rds(R::SetSecurityGroups { .. } | R::Rename { .. }) => permission::MODIFY,
+            Call::Rds(R::CreateSnapshot { .. }) => permission::CREATE_SNAPSHOT,
+            Call::Rds(R::CreateReplica(_)) => permission::CREATE_REPLICA,
+            Call::Scaling(_) => permission::RESIZE,
+            Call::Dns(_) => permission::SHIFT,
+            Call::Machine(_) => permission::START,
+            Call::Rds(R::WriteMarker { .. }) => return self.outside("sql", "insert into lifeboat_marker"),
+            Call::Run(run) => return self.outside("local", run.argv.first().map_or("command", String::as_str)),
+            Call::Post(post) if post.url.is_empty() => return self.outside("local", "notify"),
+            Call::Post(post) => return self.outside("http", &post.method),
         };
-        let cloud = matches!(service, "rds" | "autoscaling" | "route53" | "states");
-        ApiCall {
-            service: service.into(),
-            operation: operation.into(),
-            region: self.target.region.to_string(),
-            permission: cloud.then(|| format!("{service}:{operation}")),
-        }
+        ApiCall { permission: Some(permission.to_string()), ..self.outside(permission.service, permission.name) }
+    }
+
+    /// A call that no policy is asked about.
+    fn outside(&self, service: &str, operation: &str) -> ApiCall {
+        let region = self.target.region.to_string();
+        ApiCall { service: service.into(), operation: operation.into(), region, permission: None }
     }
 
     /// What sending it does to production.

@@ -16,6 +16,7 @@ pub mod asg;
 pub mod backup;
 pub mod dns;
 mod effect;
+pub mod permission;
 pub mod permit;
 mod predict;
 pub mod probe;

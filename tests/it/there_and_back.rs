@@ -1,12 +1,13 @@
 //! Whole moves: there, protected again, and back.
 
-use crate::lab::{Lab, Ran};
+use crate::lab::{Lab, Ran, bundled};
 use lifeboat::{
     event::{EventKind, RunOutcome},
     model::{Direction, Mode},
+    plan::policy,
     world::Effect,
 };
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
 pub const ROUND: [Direction; 4] =
     [Direction::Failover, Direction::Reprotect, Direction::Failback, Direction::Reprotect];
@@ -47,6 +48,16 @@ pub fn executed_is_predicted(ran: &Ran) {
     assert_eq!(executed.len(), predicted.len());
 }
 
+/// The policy of the runbook allows every call that a run sends.
+fn allowed_is_enough(ran: &Ran) {
+    let allowed: BTreeSet<_> =
+        policy::changes(bundled()).into_iter().map(|n| (n.site, n.permission.to_string())).collect();
+    for (_, effect) in sent(ran) {
+        let Some(permission) = effect.call().permission else { continue };
+        assert!(allowed.contains(&(effect.target.site.clone(), permission)), "{}", effect.call());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn planned_moves_there_and_back_lose_nothing_and_repeating_them_changes_nothing() {
     let began = Instant::now();
@@ -56,6 +67,7 @@ async fn planned_moves_there_and_back_lose_nothing_and_repeating_them_changes_no
             let ran = lab.go(direction, Mode::Planned).await;
             assert_eq!(ran.outcome(), RunOutcome::Done, "seed {seed}: {:?}\n{}", ran.state.measures, ran.told());
             executed_is_predicted(&ran);
+            allowed_is_enough(&ran);
             let before = lab.lived().applied;
             assert!(lab.has_nothing_to_do(direction, Mode::Planned).await, "seed {seed}: {direction} again");
             assert_eq!(lab.lived().applied, before);

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test says by panicking")]
 
 mod binary;
+mod doctor;
 mod double;
 mod environment;
 mod faults;

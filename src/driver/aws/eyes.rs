@@ -71,7 +71,7 @@ impl Eyes {
         (self.access.clone(), self.pace.clone())
     }
 
-    async fn place(&self, site: &SiteName) -> Result<Place<'_>, LookError> {
+    pub(super) async fn place(&self, site: &SiteName) -> Result<Place<'_>, LookError> {
         let unknown = || LookError::Permanent { why: format!("no site {site} in the runbook") };
         let (known, clients) = self.access.at(site).await.ok_or_else(unknown)?;
         Ok(Place { site: known, sites: &self.access.premises().sites, clients, pace: &self.pace })

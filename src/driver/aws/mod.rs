@@ -18,13 +18,17 @@ mod databases;
 mod errors;
 mod eyes;
 mod hand;
+mod identity;
 mod instance;
 mod lag;
 mod machines;
 mod pace;
 mod records;
+mod trial;
 
 pub use access::Premises;
 pub use eyes::Eyes;
 pub use hand::Hand;
+pub use identity::{Caller, Met, Stranger};
 pub use pace::Pace;
+pub use trial::Tried;

@@ -119,7 +119,10 @@ async fn who_may_not_see_the_others_gets_no_answer_and_no_zero() {
     let ours = Reach { user: "lifeboat".into(), ..at.clone() };
     let why = "lifeboat may not see the transactions of others: run `grant pg_monitor to lifeboat`".to_owned();
     assert_eq!(Databases.position(&ours).await, Err(LookError::Permanent { why }));
+    let connected = Databases.introduce(&ours).await.unwrap();
+    assert_eq!((connected.sees_all, connected.encrypted, connected.replica), (false, at.tls != Tls::Disable, false));
     admin.run("grant pg_monitor to lifeboat").await.unwrap();
+    assert!(Databases.introduce(&ours).await.unwrap().sees_all);
     admin.run("create table orders (id int); begin; insert into orders values (1)").await.unwrap();
     assert_eq!(position(&ours).await.writing, 1, "another user's transaction");
     admin.run("rollback").await.unwrap();

@@ -17,6 +17,8 @@ pub enum Fault {
     Error(u16, &'static str),
     /// Something in front of the service answers with a page; the server never sees the call.
     Page(u16),
+    /// The answer says that it was made then.
+    Dated(&'static str),
     /// The connection is reset before the server sees the call.
     ResetBefore,
     /// The server does it, then the connection is reset in place of an answer.
@@ -126,6 +128,12 @@ pub(super) fn spoil(proxy: &Shared, request: &Message, fault: Option<Fault>, sin
         }),
         Some(Fault::Error(status, code)) => Spoiled::Not(envelope(protocol, status, code)),
         Some(Fault::Page(status)) => Spoiled::Not(Message::answer(status, "text/html", "<html>not the service</html>")),
+        Some(Fault::Dated(date)) => {
+            let mut answer = proxy.forward(request)?;
+            answer.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("date"));
+            answer.headers.push(("Date".into(), date.into()));
+            Spoiled::Not(answer)
+        }
         Some(Fault::ResetBefore) => Spoiled::Reset,
         Some(Fault::ResetAfter) => {
             proxy.forward(request)?;
