@@ -12,6 +12,7 @@ mod faults;
 mod http;
 mod looks;
 mod permits;
+mod postgres;
 mod proxy;
 mod runbook;
 mod sends;

@@ -1,0 +1,6 @@
+//! Real PostgreSQL servers behind the double's instances, and those who write to them.
+
+mod moves;
+mod runs;
+mod server;
+mod writer;
