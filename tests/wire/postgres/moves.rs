@@ -19,7 +19,7 @@ fn nothing_is_lost(port: u16, written: &Written) {
 /// What a step told at its end.
 fn output(runs: &Runs, step: &str, name: &str) -> Value {
     let ends = runs.events();
-    let end = ends.iter().rev().find(|e| e["kind"] == "step_succeeded" && e["step"] == step);
+    let end = ends.iter().rev().find(|e| e["event"] == "step_succeeded" && e["step"] == step);
     end.unwrap_or_else(|| panic!("{step} did not end"))["outputs"][name].clone()
 }
 
@@ -27,11 +27,17 @@ fn is_done(ended: &Ended) {
     assert_eq!(ended.code, Some(0), "{}{}", ended.out, ended.err);
 }
 
+/// Moved, nothing lost, and the reprotect is owed, which the tests have asked for.
+fn is_moved(ended: &Ended, proof: &str) {
+    assert_eq!(ended.code, Some(25), "{}{}", ended.out, ended.err);
+    assert!(ended.out.contains(&format!("writes lost   none; proof: {proof}\n")), "{}", ended.out);
+}
+
 fn move_under_writes(proof: &str) {
     let pair = Pair::new();
     let runs = Runs::new(&pair, proof, "1m");
     let writer = Writer::start(pair.home);
-    is_done(&runs.failover());
+    is_moved(&runs.failover(), proof);
     let written = writer.end();
     assert_eq!(written.end, "cannot execute INSERT in a read-only transaction");
     nothing_is_lost(pair.standby, &written);
@@ -88,7 +94,7 @@ fn who_began_to_write_before_the_freeze_is_waited_for() {
         assert!(run.try_wait().unwrap().is_none(), "{:?}", Ended::from(run.wait_with_output().unwrap()));
     }
     runtime.block_on(open.batch_execute("commit")).unwrap();
-    is_done(&run.wait_with_output().unwrap().into());
+    is_moved(&run.wait_with_output().unwrap().into(), "lsn");
     assert_eq!(ask(pair.standby, "orders", "select count(*) from orders where id = -1"), Ok("1".into()));
 }
 
@@ -96,7 +102,7 @@ fn who_began_to_write_before_the_freeze_is_waited_for() {
 fn a_database_comes_home_from_a_replica_that_was_built_anew() {
     let pair = Pair::new();
     let runs = Runs::new(&pair, "lsn", "1m");
-    is_done(&runs.failover());
+    is_moved(&runs.failover(), "lsn");
     let rebuilt = pair.prepare_replica(HOME);
     let ended = runs.run(&["reprotect", "--yes"]);
     is_done(&ended);
@@ -115,7 +121,7 @@ fn a_database_comes_home_from_a_replica_that_was_built_anew() {
     ask(pair.standby, "orders", "truncate orders, payments").unwrap();
 
     let writer = Writer::start(pair.standby);
-    is_done(&runs.run(&moves));
+    is_moved(&runs.run(&moves), "lsn");
     let written = writer.end();
     nothing_is_lost(home, &written);
     assert_eq!(output(&runs, "drained", "proof"), "lsn");

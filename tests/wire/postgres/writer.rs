@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     thread::{self, JoinHandle},
 };
@@ -13,6 +13,7 @@ use tokio_postgres::{Client, Config, NoTls};
 /// Somebody who inserts numbered rows until it is refused.
 pub(super) struct Writer {
     confirmed: Arc<AtomicI64>,
+    over: Arc<AtomicBool>,
     thread: JoinHandle<String>,
 }
 
@@ -36,31 +37,34 @@ pub(super) async fn connect(port: u16) -> Result<Client, tokio_postgres::Error> 
 impl Writer {
     /// Begins, and has written some rows when this returns.
     pub(super) fn start(port: u16) -> Self {
-        let confirmed = Arc::new(AtomicI64::new(0));
-        let count = confirmed.clone();
+        let (confirmed, over) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (count, stop) = (confirmed.clone(), over.clone());
         let thread = thread::spawn(move || {
             let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let end = runtime.block_on(write(port, &count)).unwrap_err();
+            let Err(end) = runtime.block_on(write(port, &count, &stop)) else { return "nobody refused it".into() };
             end.as_db_error().map_or_else(|| end.to_string(), |error| error.message().to_owned())
         });
         while confirmed.load(Ordering::SeqCst) < 100 {
             assert!(!thread.is_finished(), "{}", thread.join().unwrap());
             thread::yield_now();
         }
-        Self { confirmed, thread }
+        Self { confirmed, over, thread }
     }
 
-    /// Waits until it was refused.
+    /// What it wrote until it was refused, which must have happened before.
     pub(super) fn end(self) -> Written {
+        self.over.store(true, Ordering::SeqCst);
         let end = self.thread.join().unwrap();
         Written { confirmed: self.confirmed.load(Ordering::SeqCst), end }
     }
 }
 
-async fn write(port: u16, confirmed: &AtomicI64) -> Result<(), tokio_postgres::Error> {
+async fn write(port: u16, confirmed: &AtomicI64, over: &AtomicBool) -> Result<(), tokio_postgres::Error> {
     let client = connect(port).await?;
     let insert = client.prepare("insert into orders (id) values ($1)").await?;
-    for id in 1.. {
+    let mut id = 0_i64;
+    while !over.load(Ordering::SeqCst) {
+        id += 1;
         client.execute(&insert, &[&id]).await?;
         confirmed.store(id, Ordering::SeqCst);
     }
