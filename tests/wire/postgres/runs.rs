@@ -28,7 +28,6 @@ reprotect:
   - { id: retire, action: retire, resource: orders, at: from, with: { rename: 'orders-old-${run.id}' }, timeout: 5m }
   - { id: release, action: unfreeze-writes, resource: orders, at: from, timeout: 5m }
   - { id: reverse, action: reverse-replication, resource: orders, at: from, with: { settings: like-retired }, timeout: 5m }
-  - { id: caught_up, action: wait-for-replication, resource: orders, at: from, with: { max_lag: 1m }, timeout: 5m }
 ";
 
 /// A runbook, and where its runs are recorded.

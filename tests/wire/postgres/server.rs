@@ -185,9 +185,6 @@ impl Pair {
         let ohio = Server::new();
         let oregon = ohio.replica();
         let (home, standby) = (ohio.behind(&wire, HOME), oregon.behind(&wire, STANDBY));
-        for (_, region) in [HOME, STANDBY] {
-            wire.control("rds/metric", json!({ "region": region, "id": "orders", "values": 0 }));
-        }
         Self { wire, ohio, oregon, home, standby, built: folder() }
     }
 
