@@ -16,7 +16,7 @@ use tempfile::TempDir;
 /// Steps without a word of servers, names or users, so that nothing but the database takes time.
 const STEPS: &str = r"
 failover:
-  - { id: data_test, only: failback, action: verify-sql, resource: orders, with: { same_at_watermark: [orders, payments], queries: [checks/invariants.sql] }, timeout: 1m, on_failure: abort, emergency: skip }
+  - { id: data_test, only: failback, action: verify-sql, resource: orders, with: { same_at_watermark: [orders, payments], queries: [checks/invariants.sql] }, timeout: 1m, retry: { attempts: 1 }, on_failure: abort, emergency: skip }
   - { id: freeze, action: freeze-writes, resource: orders, at: from, hold: { max: 5m, then: undo }, undo: unfreeze-writes, timeout: 2m, skippable: false, emergency: { run: best-effort, timeout: 45s, hold: { max: 15m, then: page } } }
   - { id: drained, action: wait-for-replication, resource: orders, at: to, with: { drained: true, proof: PROOF }, timeout: LIMIT, on_failure: undo, skippable: false, emergency: skip }
   - { id: open, action: unfreeze-writes, resource: orders, at: to, timeout: 2m }

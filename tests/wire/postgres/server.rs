@@ -87,7 +87,8 @@ impl Server {
         let mut openssl = as_owner("openssl");
         openssl.args(certificate.split(' ')).arg("-keyout").arg(data.join("server.key"));
         run(openssl.arg("-out").arg(data.join("server.crt")));
-        let settings = "ssl = on\nfsync = off\nautovacuum = off\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\n";
+        let settings =
+            "ssl = on\nfsync = off\nautovacuum = off\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\n";
         append(&data.join("postgresql.conf"), settings);
         fs::write(data.join("pg_hba.conf"), WHO_MAY).unwrap();
         let server = Self::start(home);
