@@ -1,8 +1,9 @@
 //! `wait-for-replication`: waits until a replica is close enough, for long enough; or, after a
 //! freeze, until nothing is left to replicate, with a proof.
 //!
-//! Proofs, strongest first. `lsn`: the replica has replayed up to the end of the source's log, read
-//! after the freeze, with no session still writing. `marker`: a row written after the freeze is
+//! Proofs, strongest first. `lsn`: the replica has replayed up to where the source's log ended when it
+//! was first seen frozen with no session still writing. What it logs by itself from then on
+//! (checkpoints, pruning by readers) is nobody's data, and would be chased for ever. `marker`: a row written after the freeze is
 //! readable on the replica. `metric`: two samples later than the freeze say zero; on PostgreSQL the
 //! source's slot lag, since an idle source's ReplicaLag grows.
 
@@ -139,7 +140,8 @@ impl Behave for WaitForReplication {
                 }
             })
         };
-        Next::all(cx.items.iter().map(|item| one(item)))
+        let next = Next::all(cx.items.iter().map(|item| one(item)));
+        if self.until == Until::Drained(Proof::Lsn) { keep_the_ends(cx, w, next) } else { next }
     }
 
     fn assume(&self, cx: &StepCx<'_>, w: &mut World) -> Option<Assumed> {
@@ -156,6 +158,16 @@ impl Behave for WaitForReplication {
             }
         })
     }
+}
+
+/// From when all sources are quiet, [`StepPast::holding_since`](super::StepPast::holding_since), none of them is
+/// looked at any more: their positions then are what the replicas have to reach.
+fn keep_the_ends(cx: &StepCx<'_>, w: &World, next: Next) -> Next {
+    let Next::Wait { on, why, until, .. } = next else { return next };
+    let quiet = |item| Pair::of(cx, item).is_ok_and(|pair| pair.quiet(w).is_ok());
+    let all_quiet = cx.items.iter().all(|item| quiet(item));
+    let holds = (all_quiet || cx.past.holding_since.is_some()).then_some(all_quiet);
+    Next::Wait { on, why, until, holds }
 }
 
 /// A replica and its source.
@@ -208,6 +220,7 @@ impl<'a> Pair<'a> {
         let at_source = Self::position(&self.source);
         let mut all = match until {
             Until::Near { .. } => vec![self.lag()],
+            Until::Drained(Proof::Lsn) if cx.past.holding_since.is_some() => vec![Self::position(&self.replica)],
             Until::Drained(Proof::Lsn) => vec![at_source, Self::position(&self.replica)],
             Until::Drained(Proof::Marker) => {
                 vec![at_source, Self::marker(cx, &self.source), Self::marker(cx, &self.replica)]
@@ -263,10 +276,11 @@ impl<'a> Pair<'a> {
 
     fn drained_by_lsn(&self, w: &World) -> Result<Next, Next> {
         let source = self.quiet(w)?;
-        let (target, at_source) = (Self::position(&self.replica), Self::position(&self.source));
+        let target = Self::position(&self.replica);
         let Some(Seen::Position(replica)) = w.seen(&target) else { return Err(unknown(&target, w.seen(&target))) };
+        // A replica never goes back, so it does not matter which of the two was looked at first.
         if replica.lsn < source.lsn {
-            return Ok(Next::wait([target, at_source], format!("{} bytes left to replay", source.lsn - replica.lsn)));
+            return Ok(Next::wait([target], format!("{} bytes left to replay", source.lsn - replica.lsn)));
         }
         Ok(drained(Proof::Lsn, format!("replayed up to {}, the end of the source's log", replica.lsn)))
     }

@@ -164,6 +164,7 @@ impl Chain {
                 Next::Wait { on, why, .. } => {
                     let assumed = self.assume(inputs, &cx, &on, &why);
                     if assumed.is_empty() {
+                        self.proofless(plan, step, &on, &why);
                         step.prediction.unknown.push(why);
                         step.prediction.takes =
                             if step.run == RunWord::BestEffort { step.timeout } else { now.since(began) };
@@ -211,13 +212,24 @@ impl Chain {
         }
     }
 
+    /// A drain whose proof cannot even be looked at now would be waited for with writes frozen, for nothing.
+    fn proofless(&mut self, plan: &Plan, step: &PlanStep, on: &[Target], why: &str) {
+        let blind = |t: &&Target| matches!(t.what, What::Position(_) | What::Marker(..)) && !self.missing.contains(t);
+        if plan.mode == Mode::Planned && !step.best_effort() && on.iter().any(|t| blind(&t) && self.unknown(t)) {
+            self.caution(step, format!("nothing can be proven: {why}"), true);
+        }
+    }
+
+    fn unknown(&self, target: &Target) -> bool {
+        matches!(self.overlay.seen(target), Some(Seen::Unknown { .. }) | None)
+    }
+
     /// Makes a wait end, by what the action says it waits for, else by letting what moves arrive.
     fn assume(&mut self, inputs: &Inputs, cx: &StepCx<'_>, on: &[Target], why: &str) -> Vec<Assumed> {
-        let unknown = |t: &Target| matches!(self.overlay.seen(t), Some(Seen::Unknown { .. }) | None);
         let probes_only = on
             .iter()
             .all(|t| matches!(t.what, What::Http(_) | What::Dns(_) | What::Sql(_) | What::Site | What::Command(_)));
-        if on.iter().any(unknown) && !probes_only {
+        if on.iter().any(|t| self.unknown(t)) && !probes_only {
             return vec![];
         }
         let before = self.overlay.clone();

@@ -17,6 +17,7 @@ mod looks;
 mod names;
 mod machines;
 mod permits;
+mod postgres;
 mod proxy;
 mod records;
 mod runbook;
