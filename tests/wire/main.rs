@@ -6,15 +6,19 @@
 //! Nothing here waits for time: a test that needs a limit to pass lets tokio's time pass.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test says by panicking")]
 
+mod by_hand;
 mod double;
 mod environment;
 mod faults;
 mod http;
+mod lab;
 mod looks;
 mod permits;
 mod proxy;
 mod runbook;
+mod runs;
 mod sends;
+mod short;
 mod web;
 mod witness;
 mod world;

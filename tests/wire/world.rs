@@ -70,10 +70,14 @@ impl Wire {
         Double::shared().control("POST", path, &body)
     }
 
+    /// The changing calls that the server saw since the world was built, whoever sent them.
+    pub fn calls(&self) -> Vec<Value> {
+        Double::shared().calls(&self.account).split_off(self.built)
+    }
+
     /// The changing calls that the server saw since the world was built, and which of them it applied.
     pub fn served(&self) -> Vec<(String, bool)> {
-        let since = Double::shared().calls(&self.account).into_iter().skip(self.built);
-        since.map(|c| (c["operation"].as_str().unwrap().to_owned(), c["applied"] == true)).collect()
+        self.calls().into_iter().map(|c| (c["operation"].as_str().unwrap().to_owned(), c["applied"] == true)).collect()
     }
 
     /// A site, answering at the proxy.

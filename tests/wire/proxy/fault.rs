@@ -19,6 +19,8 @@ pub enum Fault {
     Page(u16),
     /// The connection is reset before the server sees the call.
     ResetBefore,
+    /// Somebody else sends the very same right before it.
+    Twice,
     /// The server does it, then the connection is reset in place of an answer.
     ResetAfter,
     /// The server does it, and after so many bytes of the answer the connection ends.
@@ -127,6 +129,10 @@ pub(super) fn spoil(proxy: &Shared, request: &Message, fault: Option<Fault>, sin
         Some(Fault::Error(status, code)) => Spoiled::Not(envelope(protocol, status, code)),
         Some(Fault::Page(status)) => Spoiled::Not(Message::answer(status, "text/html", "<html>not the service</html>")),
         Some(Fault::ResetBefore) => Spoiled::Reset,
+        Some(Fault::Twice) => {
+            proxy.forward(request)?;
+            Spoiled::Not(proxy.forward(request)?)
+        }
         Some(Fault::ResetAfter) => {
             proxy.forward(request)?;
             Spoiled::Reset
