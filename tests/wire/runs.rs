@@ -7,7 +7,6 @@
 
 use crate::{
     by_hand,
-    double::Double,
     lab::{Lab, Ran},
     proxy::{Fault, Rule},
     witness::Witness,
@@ -41,6 +40,7 @@ enum Trouble {
     HungAfter,
 }
 
+/// In an order in which the long waits of those that never reached the server fall into different chains.
 const TROUBLES: [Trouble; 11] = [
     Trouble::Throttled,
     Trouble::ResetBefore,
@@ -49,9 +49,9 @@ const TROUBLES: [Trouble; 11] = [
     Trouble::AccessDenied,
     Trouble::Hung,
     Trouble::SameMeanwhile,
-    Trouble::Truncated,
-    Trouble::Missing,
     Trouble::Error5xx,
+    Trouble::Missing,
+    Trouble::Truncated,
     Trouble::HungAfter,
 ];
 
