@@ -158,6 +158,13 @@ def busy_zone(body):
     return {}
 
 
+@route("POST", "route53/name-servers")
+def name_servers(body):
+    """Lets `servers`, each a name or `address:port`, answer for `zone`."""
+    route53.delegate(account_of(body), body["zone"], body["servers"])
+    return {}
+
+
 @route("POST", "autoscaling/fail-launches")
 def fail_launches(body):
     """Lets the next `times` launches of `group` fail, with a `message`."""

@@ -3,7 +3,7 @@
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.route53.exceptions import InvalidInput, Route53ClientError
-from moto.route53.models import RecordSet, Route53Backend
+from moto.route53.models import RecordSet, Route53Backend, route53_backends
 from moto.route53.responses import Route53
 
 from .patching import around, replace
@@ -22,6 +22,11 @@ WORLD.resets += [CHANGES.clear, BUSY.clear]
 def bare(identifier):
     """An id without its kind in front."""
     return identifier.split("/")[-1]
+
+
+def delegate(account, zone, servers):
+    """Lets others than AWS's name servers answer for a zone."""
+    route53_backends[account]["aws"].get_hosted_zone(zone).delegation_set.name_servers = servers
 
 
 def as_given(held):

@@ -6,13 +6,16 @@
 //! Nothing here waits for time: a test that needs a limit to pass lets tokio's time pass.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test says by panicking")]
 
+mod binary;
 mod by_hand;
 mod double;
 mod environment;
 mod faults;
 mod http;
+mod kills;
 mod lab;
 mod looks;
+mod names;
 mod permits;
 mod proxy;
 mod runbook;

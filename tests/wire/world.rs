@@ -11,10 +11,13 @@ use lifeboat::{
     model::Site,
     world::{Call, Effect, Receipt, Seen, Target, What},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// Home of the runbook: its site and its Region.
@@ -34,8 +37,8 @@ pub struct Wire {
     pub account: String,
     /// The hosted zone.
     pub zone: String,
-    /// How many changing calls built it.
-    built: usize,
+    /// How many changing calls the test has forgotten.
+    passed: AtomicUsize,
 }
 
 impl Wire {
@@ -48,8 +51,9 @@ impl Wire {
         let zone = witness.build(HOME, STANDBY);
         let proxy = Proxy::before(Double::shared().address());
         proxy.header("x-moto-account-id", &account);
-        let built = Double::shared().calls(&account).len();
-        Self { proxy: Arc::new(proxy), witness, account, zone, built }
+        let wire = Self { proxy: Arc::new(proxy), witness, account, zone, passed: AtomicUsize::default() };
+        wire.forget();
+        wire
     }
 
     /// The same; what calls start has happened when they are answered.
@@ -64,18 +68,34 @@ impl Wire {
         self.proxy.header("x-double-slowness", &factor.to_string());
     }
 
+    /// Answers of name servers live so many seconds.
+    pub fn live_answers(&self, seconds: u32) {
+        let sets = self.witness.records(&self.zone, NAME).into_values().map(|mut set| {
+            set["TTL"] = seconds.into();
+            json!({ "Action": "UPSERT", "ResourceRecordSet": set })
+        });
+        let asked = json!({ "HostedZoneId": self.zone, "ChangeBatch": { "Changes": sets.collect::<Vec<_>>() } });
+        self.witness.call("route53", "us-east-1", "change_resource_record_sets", &asked);
+    }
+
     /// A call of the double's control API, about this account.
     pub fn control(&self, path: &str, mut body: Value) -> Value {
         body["account"] = self.account.as_str().into();
         Double::shared().control("POST", path, &body)
     }
 
-    /// The changing calls that the server saw since the world was built, whoever sent them.
-    pub fn calls(&self) -> Vec<Value> {
-        Double::shared().calls(&self.account).split_off(self.built)
+    /// Forgets the calls so far: whatever prepared what is to be tested.
+    pub fn forget(&self) {
+        self.passed.store(Double::shared().calls(&self.account).len(), Ordering::SeqCst);
+        self.proxy.forget();
     }
 
-    /// The changing calls that the server saw since the world was built, and which of them it applied.
+    /// The changing calls that the server saw and the test has not forgotten, whoever sent them.
+    pub fn calls(&self) -> Vec<Value> {
+        Double::shared().calls(&self.account).split_off(self.passed.load(Ordering::SeqCst))
+    }
+
+    /// The same in short, and which of them it applied.
     pub fn served(&self) -> Vec<(String, bool)> {
         self.calls().into_iter().map(|c| (c["operation"].as_str().unwrap().to_owned(), c["applied"] == true)).collect()
     }
