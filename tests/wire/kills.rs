@@ -48,7 +48,7 @@ fn kill_after(mut process: Running, lines: u64, micros: u64) -> Option<i32> {
 fn applied(desk: &Desk) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for mut call in desk.wire.calls().into_iter().filter(|call| call["applied"] == true) {
-        if let Some(batch) = call.pointer_mut("/parameters/ChangeResourceRecordSetsRequest/ChangeBatch") {
+        if let Some(batch) = call.pointer_mut("/parameters/ChangeBatch") {
             batch.as_object_mut().unwrap().remove("Comment");
         }
         let request = format!("{} {} {}", call["operation"], call["region"], call["parameters"]);
