@@ -85,6 +85,8 @@ impl Clean {
             said.push(format!("{line}: {lines} lines, {micros} us"));
             match kill_after(desk.start(&line), lines, micros) {
                 None => kills += 1,
+                // Too busy a machine to see all of a site in time: refused before anything was begun.
+                Some(10) if !begun && said.len() < 50 => assert_eq!(desk.wire.served(), []),
                 Some(code) => break code,
             }
         };
