@@ -16,6 +16,7 @@ mod kills;
 mod lab;
 mod looks;
 mod names;
+mod others;
 mod permits;
 mod proxy;
 mod runbook;

@@ -222,6 +222,11 @@ impl Chain {
             assert!(known, "it stopped at {step}: {why}\n{}", told());
         }
         for (change, trouble) in troubles {
+            let hit = trouble.and_then(|t| change.fault(t)).is_none_or(|fault| {
+                let calls = self.lab.wire.proxy.calls_of(change.operation);
+                calls.iter().any(|c| c.fault.as_ref() == Some(&fault) && c.parameters.contains(change.containing))
+            });
+            assert!(hit, "{change:?} never met {trouble:?}\n{}", told());
             if matches!(trouble, Some(Trouble::AccessDenied | Trouble::Missing)) {
                 assert!(ran.stops.iter().any(|(s, _)| s == change.step), "no stop at {}\n{}", change.step, told());
             }
