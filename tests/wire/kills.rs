@@ -7,7 +7,7 @@
 
 use crate::{
     binary::{AGREED, Desk, Running},
-    world::{NAME, STANDBY},
+    world::{NAME, STANDBY, Wire},
 };
 use std::{
     collections::BTreeMap,
@@ -64,24 +64,30 @@ struct Clean {
     applied: BTreeMap<String, u64>,
 }
 
+/// A command that was cut off may still go on: that it has not done its work is believed only when its
+/// limit is over. Here it is short.
+fn desk() -> Desk {
+    Desk::of(Wire::at_once(), &[("simulate: { takes: 1s }", "simulate: { takes: 1s }, timeout: 10s")])
+}
+
 const FAILOVER: &str = "failover RUNBOOK --planned --no-reprotect";
 
 impl Clean {
     fn run() -> Self {
-        let desk = Desk::new();
+        let desk = desk();
         let code = desk.run(&format!("{FAILOVER} {AGREED}")).code;
         Self { code, applied: applied(&desk) }
     }
 
     /// Kills a run and its resumptions until one gets to its end. How many were killed.
     fn killed(&self, chance: &mut Chance) -> u64 {
-        let desk = Desk::new();
+        let desk = desk();
         let (mut kills, mut said) = (0, vec![]);
         let code = loop {
             let begun = !desk.run("runs --output json").out.trim().is_empty();
             let line = if begun { "resume" } else { FAILOVER };
             let line = format!("{line} {AGREED}");
-            let (lines, micros) = (chance.below(40), chance.below(200_000));
+            let (lines, micros) = (chance.below(30), chance.below(200_000));
             said.push(format!("{line}: {lines} lines, {micros} us"));
             match kill_after(desk.start(&line), lines, micros) {
                 None => kills += 1,

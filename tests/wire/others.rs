@@ -35,7 +35,7 @@ async fn comes_between(step: &str, operation: &str, fault: Fault, other: fn(&Wir
     assert_eq!(*at_stop.lock().unwrap(), [1], "{}", told());
     assert_eq!((ran.outcome, lab.wire.proxy.calls_of(operation).len()), (RunOutcome::Done, 2), "{}", told());
     let weights = lab.wire.witness.weights(&lab.wire.zone, NAME);
-    assert_eq!((weights[HOME.0], weights[STANDBY.0]), (0, 100), "{}", told());
+    assert!(weights[HOME.0] == 0 && weights[STANDBY.0] > 0, "{weights:?}\n{}", told());
     assert_eq!(lab.wire.witness.sizes(STANDBY.1, "web"), [4, 8, 16, 8], "{}", told());
     assert_eq!(lab.wire.witness.parameters(HOME.1, "orders-ohio")["default_transaction_read_only"], "1", "{}", told());
 }
