@@ -79,18 +79,18 @@ impl Clean {
         Self { code, applied: applied(&desk) }
     }
 
-    /// Kills a run and its resumptions until one gets to its end. How many were killed.
-    fn killed(&self, chance: &mut Chance) -> u64 {
-        let desk = desk();
-        let (mut kills, mut said) = (0, vec![]);
+    /// Kills a run and its resumptions until one gets to its end, or until there were kills enough.
+    fn killed(&self, chance: &mut Chance, kills: &AtomicU64, enough: u64) {
+        let (desk, mut said) = (desk(), vec![]);
         let code = loop {
             let begun = !desk.run("runs --output json").out.trim().is_empty();
             let line = if begun { "resume" } else { FAILOVER };
             let line = format!("{line} {AGREED}");
-            let (lines, micros) = (chance.below(30), chance.below(200_000));
+            let lines = if kills.load(Ordering::SeqCst) < enough { chance.below(30) } else { u64::MAX };
+            let micros = chance.below(200_000);
             said.push(format!("{line}: {lines} lines, {micros} us"));
             match kill_after(desk.start(&line), lines, micros) {
-                None => kills += 1,
+                None => drop(kills.fetch_add(1, Ordering::SeqCst)),
                 // Too busy a machine to see all of a site in time: refused before anything was begun.
                 Some(10) if !begun && said.len() < 50 => assert_eq!(desk.wire.served(), []),
                 Some(code) => break code,
@@ -103,7 +103,6 @@ impl Clean {
         assert_eq!(desk.wire.witness.weights(&desk.wire.zone, NAME)[STANDBY.0], 100, "{}", told());
         let writer = desk.wire.witness.db(STANDBY.1, "orders");
         assert!(writer.get("ReadReplicaSourceDBInstanceIdentifier").is_none_or(|s| s == ""), "{}", told());
-        kills
     }
 }
 
@@ -119,7 +118,7 @@ fn a_failover_that_is_killed_anywhere_is_resumed_to_the_same_end_and_no_request_
             scope.spawn(move || {
                 let mut chance = Chance(0x6c69_6665 + seed);
                 while kills.load(Ordering::SeqCst) < wanted {
-                    kills.fetch_add(clean.killed(&mut chance), Ordering::SeqCst);
+                    clean.killed(&mut chance, kills, wanted);
                 }
             });
         }
