@@ -8,20 +8,26 @@
 
 mod binary;
 mod doctor;
+mod by_hand;
 mod double;
 mod environment;
 mod faults;
 mod flows;
 mod http;
+mod kills;
+mod lab;
 mod looks;
 mod names;
 mod machines;
+mod others;
 mod permits;
 mod postgres;
 mod proxy;
 mod records;
 mod runbook;
+mod runs;
 mod sends;
+mod short;
 mod web;
 mod witness;
 mod world;

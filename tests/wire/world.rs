@@ -90,11 +90,14 @@ impl Wire {
         self.proxy.forget();
     }
 
-    /// The changing calls that the server saw and the test has not forgotten, and which of them it applied.
+    /// The changing calls that the server saw and the test has not forgotten, whoever sent them.
+    pub fn calls(&self) -> Vec<Value> {
+        Double::shared().calls(&self.account).split_off(self.passed.load(Ordering::SeqCst))
+    }
+
+    /// The same in short, and which of them it applied.
     pub fn served(&self) -> Vec<(String, bool)> {
-        let passed = self.passed.load(Ordering::SeqCst);
-        let since = Double::shared().calls(&self.account).into_iter().skip(passed);
-        since.map(|c| (c["operation"].as_str().unwrap().to_owned(), c["applied"] == true)).collect()
+        self.calls().into_iter().map(|c| (c["operation"].as_str().unwrap().to_owned(), c["applied"] == true)).collect()
     }
 
     /// A site, answering at the proxy.

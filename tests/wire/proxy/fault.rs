@@ -21,6 +21,8 @@ pub enum Fault {
     Dated(&'static str),
     /// The connection is reset before the server sees the call.
     ResetBefore,
+    /// Somebody else sends the very same right before it.
+    Twice,
     /// The server does it, then the connection is reset in place of an answer.
     ResetAfter,
     /// The server does it, and after so many bytes of the answer the connection ends.
@@ -135,6 +137,10 @@ pub(super) fn spoil(proxy: &Shared, request: &Message, fault: Option<Fault>, sin
             Spoiled::Not(answer)
         }
         Some(Fault::ResetBefore) => Spoiled::Reset,
+        Some(Fault::Twice) => {
+            proxy.forward(request)?;
+            Spoiled::Not(proxy.forward(request)?)
+        }
         Some(Fault::ResetAfter) => {
             proxy.forward(request)?;
             Spoiled::Reset

@@ -39,11 +39,15 @@ struct State {
     /// Added to each request that is passed on.
     headers: Vec<(String, String)>,
     rules: Vec<Rule>,
+    meanwhile: Vec<(String, Deed)>,
     calls: Vec<Call>,
     /// How often those who hang were let go.
     released: u64,
     ended: bool,
 }
+
+/// What somebody else does.
+type Deed = Box<dyn FnOnce() + Send>;
 
 impl Proxy {
     /// A test that waits that long for a call waits for ever.
@@ -89,6 +93,11 @@ impl Proxy {
     pub fn mend(&self) {
         self.shared.state().rules.clear();
         self.release();
+    }
+
+    /// Lets somebody else act while the next call of an operation is under way, before it is answered.
+    pub fn meanwhile(&self, operation: &str, deed: impl FnOnce() + Send + 'static) {
+        self.shared.state().meanwhile.push((operation.into(), Box::new(deed)));
     }
 
     /// Lets go who hangs: their connections end without an answer.
@@ -152,7 +161,9 @@ impl Shared {
         client.set_nodelay(true)?;
         while let Some(mut request) = Message::read(&mut client)? {
             let (fault, since) = self.note(&mut request);
-            match fault::spoil(self, &request, fault, since)? {
+            let spoiled = fault::spoil(self, &request, fault, since)?;
+            self.meanwhile(&request);
+            match spoiled {
                 Spoiled::Not(answer) => client.write_all(&answer.bytes("keep-alive"))?,
                 Spoiled::Cut(answer, length) => {
                     let bytes = answer.bytes("keep-alive");
@@ -185,6 +196,19 @@ impl Shared {
 
     fn forward(&self, request: &Message) -> io::Result<Message> {
         http::send(self.upstream, request)
+    }
+
+    /// Whoever waited for a call like this acts now.
+    fn meanwhile(&self, request: &Message) {
+        let operation = Call::of(request).operation;
+        let deed = {
+            let mut state = self.state();
+            let found = state.meanwhile.iter().position(|(on, _)| *on == operation);
+            found.map(|at| state.meanwhile.remove(at).1)
+        };
+        if let Some(deed) = deed {
+            deed();
+        }
     }
 
     /// Returns when those who hang are let go once more.
