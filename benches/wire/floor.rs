@@ -55,7 +55,7 @@ async fn servers(config: &SdkConfig) -> Done {
     loop {
         let found = scaling.describe_auto_scaling_groups().auto_scaling_group_names("web").send().await?;
         let serving = |state: Option<&LifecycleState>| state == Some(&LifecycleState::InService);
-        let all = found.auto_scaling_groups().iter().flat_map(|group| group.instances());
+        let all = found.auto_scaling_groups().iter().flat_map(aws_sdk_autoscaling::types::AutoScalingGroup::instances);
         if all.filter(|one| serving(one.lifecycle_state())).count() >= 8 {
             return Ok(());
         }

@@ -127,7 +127,7 @@ fn predict_rds(call: &rds::Call, target: &Target, w: &mut World, now: Timestamp)
         }
         R::CreateSnapshot { name, resource_id, .. } => {
             let taken = rds::Snapshot { name: name.clone(), of: resource_id.clone(), complete: true, taken: now };
-            w.put(Sight { target: target.clone(), at: now, seen: Seen::Snapshot(taken) });
+            w.set(Sight { target: target.clone(), at: now, seen: Seen::Snapshot(taken) });
             Span::mins(10)
         }
         R::CreateReplica(new) => {
@@ -179,7 +179,7 @@ fn predict_rename(w: &mut World, old: &Target, new: &Target, retired: &Target, t
             }
         });
     }
-    w.put(Sight { target: new.clone(), ..sight });
+    w.set(Sight { target: new.clone(), ..sight });
 }
 
 fn predict_replica(w: &mut World, new: &rds::NewReplica, target: &Target, now: Timestamp) {
@@ -200,10 +200,10 @@ fn predict_replica(w: &mut World, new: &rds::NewReplica, target: &Target, now: T
         endpoint: None,
         tags: std::collections::BTreeMap::default(),
     };
-    w.put(Sight { target: target.clone(), at: now, seen: Seen::Db(predicted) });
+    w.set(Sight { target: target.clone(), at: now, seen: Seen::Db(predicted) });
     let lag = rds::Lag { samples: vec![LagSample { at: now, seconds: Some(0.0) }] };
     let lag_target = Target { what: What::Lag(new.identifier.clone()), ..target.clone() };
-    w.put(Sight { target: lag_target, at: now, seen: Seen::Lag(lag) });
+    w.set(Sight { target: lag_target, at: now, seen: Seen::Lag(lag) });
 }
 
 /// Sets a key, or removes it where there is no value.

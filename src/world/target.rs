@@ -244,6 +244,10 @@ impl World {
             self.0.insert(sight.target.clone(), sight);
         }
     }
+    /// Takes in a sight whatever was there: what is foreseen comes after all that was seen.
+    pub fn set(&mut self, sight: Sight) {
+        self.0.insert(sight.target.clone(), sight);
+    }
     /// The sight of a target; `None`: nobody looked.
     pub fn sight(&self, target: &Target) -> Option<&Sight> {
         self.0.get(target)

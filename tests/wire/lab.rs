@@ -87,7 +87,7 @@ impl Lab {
             now: Timestamp::wall(),
         };
         let mut plan = plan::draft(&self.checked, &request).unwrap();
-        let (look, _) = live::open(self.ground.clone(), Arc::new(KernelBootClock)).unwrap();
+        let (look, _) = live::open(self.ground.clone(), Arc::new(KernelBootClock));
         let mut seen = World::default();
         for _ in 0..4 {
             let missing = plan::predict(&mut plan, &seen);
@@ -103,7 +103,7 @@ impl Lab {
     /// Runs it to its end. Where it stops at a step that failed, a person tries that step again, thrice at most.
     pub async fn run(&self, plan: Plan, react: React) -> Ran {
         let boot: Arc<dyn BootClock> = Arc::new(KernelBootClock);
-        let (look, act) = live::open(self.ground.clone(), boot.clone()).unwrap();
+        let (look, act) = live::open(self.ground.clone(), boot.clone());
         let who = Who { operator: "ada".into(), host: "test".into(), pid: 1 };
         let Claim::Held(fence) = self.store.claim(&LeaseKey::new("short"), &who).await.unwrap() else {
             panic!("somebody holds it")
