@@ -28,7 +28,8 @@ pub struct Desk {
     pub wire: Wire,
     runbook: PathBuf,
     folder: tempfile::TempDir,
-    _web: Web,
+    /// What answers as the workload.
+    pub web: Web,
     _names: NameServer,
 }
 
@@ -56,7 +57,7 @@ impl Desk {
         runbook::shorten(&runbook);
         runbook::change(&runbook, changes);
         wire.forget();
-        Self { wire, runbook, folder, _web: web, _names: names }
+        Self { wire, runbook, folder, web, _names: names }
     }
 
     /// Where the journal is.

@@ -11,6 +11,8 @@ mod double;
 mod environment;
 mod faults;
 mod flows;
+mod foreseen;
+mod gone;
 mod http;
 mod looks;
 mod names;
