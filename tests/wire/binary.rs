@@ -1,6 +1,7 @@
 //! The real program, in processes of its own, each test in a home and a world of its own.
 
 #[path = "../it/binary/spoken.rs"]
+#[allow(dead_code, reason = "shared with tests/it: each uses its part")]
 mod spoken;
 
 pub(crate) use spoken::{Ran, Running, ran};

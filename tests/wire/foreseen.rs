@@ -13,9 +13,10 @@ fn text(value: &Value) -> &str {
 #[test]
 fn plan_and_status_of_every_bundled_runbook_only_read() {
     let bundled = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks")).unwrap();
-    let names = bundled.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let files: Vec<_> = names.filter(|name| name.ends_with(".yaml")).collect();
-    assert_eq!(files, ["warm-standby.yaml"], "the tests over the wire know how to adapt these alone");
+    let paths = bundled.map(|entry| entry.unwrap().path());
+    let runbooks = paths.filter(|path| path.extension().is_some_and(|e| e == "yaml"));
+    let names: Vec<_> = runbooks.map(|path| path.file_name().unwrap().to_owned()).collect();
+    assert_eq!(names, ["warm-standby.yaml"], "the tests over the wire know how to adapt these alone");
     let (desk, folder) = (Desk::new(), tempfile::tempdir().unwrap());
     let path = runbook::write(&desk.wire, &desk.web, folder.path());
     for line in
@@ -44,7 +45,8 @@ fn foreseen(desk: &Desk, line: &str) -> (Vec<(String, String)>, Vec<String>) {
     let steps = ["steps", "finally"].map(|list| plan[list].as_array().unwrap().clone()).concat();
     let effects = steps.iter().flat_map(|step| step["prediction"]["effects"].as_array().unwrap().clone());
     let mut effects: Vec<_> = effects.map(|e| e["effect"].clone()).filter(to_aws).map(|e| e.to_string()).collect();
-    (calls.sort(), effects.sort());
+    calls.sort();
+    effects.sort();
     (calls, effects)
 }
 
