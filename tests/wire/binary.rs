@@ -1,6 +1,7 @@
 //! The real program, in processes of its own, each test in a home and a world of its own.
 
 #[path = "../it/binary/spoken.rs"]
+#[allow(dead_code, reason = "shared with tests/it: each uses its part")]
 mod spoken;
 
 pub(crate) use spoken::{Ran, Running, ran};
@@ -28,7 +29,8 @@ pub struct Desk {
     pub wire: Wire,
     runbook: PathBuf,
     folder: tempfile::TempDir,
-    _web: Web,
+    /// What answers as the workload.
+    pub web: Web,
     _names: NameServer,
 }
 
@@ -56,7 +58,7 @@ impl Desk {
         runbook::shorten(&runbook);
         runbook::change(&runbook, changes);
         wire.forget();
-        Self { wire, runbook, folder, _web: web, _names: names }
+        Self { wire, runbook, folder, web, _names: names }
     }
 
     /// Where the journal is.

@@ -70,3 +70,16 @@ fn an_emergency_is_paid_for_and_then_it_goes_home() {
     leg(&desk, "reprotect RUNBOOK --yes", 0, [&follows(STANDBY.1), SERVES]);
     leg(&desk, &format!("failback RUNBOOK {AGREED}"), 0, [SERVES, &follows(HOME.1)]);
 }
+
+#[test]
+fn killed_as_it_promotes_it_is_resumed_and_promotes_once() {
+    let desk = Desk::new();
+    let mut running = desk.start(&format!("failover RUNBOOK --planned --no-reprotect {AGREED}"));
+    while running.until("effect_intended")["step"] != "promote" {}
+    running.kill();
+    let code = desk.run(&format!("resume {AGREED}")).code;
+    assert!(matches!(code, 0 | 25), "{code}");
+    assert_eq!([site(&desk, HOME), site(&desk, STANDBY)], [LEFT, SERVES]);
+    let promotions = desk.wire.served().into_iter().filter(|call| *call == ("PromoteReadReplica".into(), true));
+    assert_eq!(promotions.count(), 1);
+}

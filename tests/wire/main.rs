@@ -13,6 +13,8 @@ mod double;
 mod environment;
 mod faults;
 mod flows;
+mod foreseen;
+mod gone;
 mod http;
 mod kills;
 mod lab;

@@ -120,12 +120,27 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
     chain(error).any(connect)
 }
 
-/// The first cause, which says more than what it is wrapped in.
+/// The first cause, which says more than what it is wrapped in. Its first line: below it the SDK
+/// lists every place where it looked for credentials, which would be told of each thing that is looked at.
 fn innermost(error: &(dyn Error + 'static)) -> String {
-    chain(error).last().map(ToString::to_string).unwrap_or_default()
+    let told = chain(error).last().map(ToString::to_string).unwrap_or_default();
+    let first = told.lines().next().unwrap_or_default();
+    first.trim_end_matches(" Attempted:").to_owned()
 }
 
 /// An error and what it came of.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&e| e.source())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_told_in_one_line() {
+        let told = "no credentials found in chain. Attempted:\nEnvironment: not set\nProfile: not enabled";
+        assert_eq!(innermost(&std::io::Error::other(told)), "no credentials found in chain.");
+        assert_eq!(innermost(&std::io::Error::other("connection refused")), "connection refused");
+    }
 }
