@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock::Span,
     ids::ProbeName,
-    model::{DbEngine, Direction, Impact, Mode, Size},
+    model::{Direction, Impact, Mode, Size},
     world::{
         Call, Effect, Landed, Receipt, Seen, Target, What, World, asg,
         backup::BackupWindow,

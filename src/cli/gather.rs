@@ -7,15 +7,19 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Who looks does not wait longer for a site that may be gone.
+pub(super) const QUICK: Span = Span::secs(3);
+/// A planned move needs its answers, from a database under full load too.
+pub(super) const PATIENT: Span = Span::secs(10);
+
 /// Looks at targets, all sites at once, each within a limit.
-pub(super) async fn look(look: &dyn Look, clock: &dyn Clock, targets: &BTreeSet<Target>) -> World {
-    const LIMIT: Span = Span::secs(3);
+pub(super) async fn look(look: &dyn Look, clock: &dyn Clock, targets: &BTreeSet<Target>, limit: Span) -> World {
     let mut sites: BTreeMap<_, Vec<Target>> = BTreeMap::new();
     for target in targets {
         sites.entry(target.site.clone()).or_default().push(target.clone());
     }
     let mut world = World::default();
-    let mut looks = sites.into_values().map(|targets| Box::pin(one(look, clock, targets, LIMIT))).collect::<Vec<_>>();
+    let mut looks = sites.into_values().map(|targets| Box::pin(one(look, clock, targets, limit))).collect::<Vec<_>>();
     // All start at once; each ends within the limit, so waiting for them in order costs one limit.
     let all = std::future::poll_fn(move |cx| {
         let mut done = vec![];

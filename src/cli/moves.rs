@@ -294,7 +294,8 @@ impl<'a> Move<'a> {
     /// What is seen of all sites.
     pub(super) async fn situation(&self) -> Situation {
         let runbook = self.loaded.runbook();
-        let seen = gather::look(&*self.world.look, &*self.world.clock, &Situation::targets(runbook)).await;
+        let seen =
+            gather::look(&*self.world.look, &*self.world.clock, &Situation::targets(runbook), gather::QUICK).await;
         Situation::of(runbook, &seen, self.world.clock.now())
     }
 
@@ -419,12 +420,13 @@ fn owes(owed: &[Obligation], direction: Direction) -> bool {
 pub(super) async fn predicted(loaded: &Loaded, request: &Request, world: &World) -> Result<Plan, Failure> {
     let mut plan = plan::draft(&loaded.checked, request).map_err(wrong)?;
     let mut seen = crate::world::World::default();
+    let limit = if request.mode == Mode::Planned { gather::PATIENT } else { gather::QUICK };
     for _ in 0..4 {
         let missing = plan::predict(&mut plan, &seen);
         if missing.is_empty() {
             break;
         }
-        let more = gather::look(&*world.look, &*world.clock, &missing).await;
+        let more = gather::look(&*world.look, &*world.clock, &missing, limit).await;
         more.sights().cloned().for_each(|s| seen.put(s));
     }
     plan::predict(&mut plan, &seen);

@@ -52,7 +52,7 @@ async fn one(
     };
     let situation = match world {
         Some(world) => {
-            let seen = gather::look(&*world.look, &*world.clock, &Situation::targets(runbook)).await;
+            let seen = gather::look(&*world.look, &*world.clock, &Situation::targets(runbook), gather::QUICK).await;
             Some(Situation::of(runbook, &seen, now))
         }
         None => None,

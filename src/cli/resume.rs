@@ -118,7 +118,7 @@ async fn drift(state: &RunState, world: &World) {
     }
     let now = world.clock.now();
     let targets = expected.sights().map(|s| s.target.clone()).collect();
-    let seen = gather::look(&*world.look, &*world.clock, &targets).await;
+    let seen = gather::look(&*world.look, &*world.clock, &targets, gather::QUICK).await;
     for (then, is) in expected
         .sights()
         .zip(seen.sights())

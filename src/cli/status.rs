@@ -29,7 +29,8 @@ pub(super) fn run(common: &Common, args: &FileArgs) -> Result<u8, Failure> {
     block_on(common, async {
         let world = world(common, Purpose::Look(&loaded))?;
         let last = last(common, &loaded).await?;
-        let seen = gather::look(&*world.look, &*world.clock, &Situation::targets(loaded.runbook())).await;
+        let seen =
+            gather::look(&*world.look, &*world.clock, &Situation::targets(loaded.runbook()), gather::QUICK).await;
         let situation = Situation::of(loaded.runbook(), &seen, world.clock.now());
         let status = gathered(common, &loaded, &world, &situation, last.as_ref());
         print(common, |page, out| status.human(page, out), || status.json())?;
