@@ -7,15 +7,19 @@ use crate::{
     witness::Witness,
     world::{HOME, NAME, STANDBY, Wire},
 };
-use lifeboat::{event::RunOutcome, model::Direction};
+use lifeboat::{
+    event::{EventKind, RunOutcome},
+    model::Direction,
+};
 use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
 
 /// A failover in which it happens to a step's call, whether or not the server did that call before its
 /// answer was lost. A person then has the step tried again.
 async fn comes_between(step: &str, operation: &str, fault: Fault, other: fn(&Wire) -> Other) {
     let lab = Lab::new(Wire::at_once());
     let (account, other) = (lab.wire.account.clone(), other(&lab.wire));
-    let (at_stop, proxy) = (std::sync::Arc::new(std::sync::Mutex::new(vec![])), lab.wire.proxy.clone());
+    let (at_stop, proxy) = (Arc::new(Mutex::new(vec![])), lab.wire.proxy.clone());
     lab.wire.proxy.meanwhile(operation, move || {
         let (service, region, call) = other.call;
         Witness::of(&account).call(service, region, call, &other.parameters);
@@ -23,8 +27,8 @@ async fn comes_between(step: &str, operation: &str, fault: Fault, other: fn(&Wir
     lab.wire.proxy.spoil(Rule::on(operation, fault.clone()).times(1));
     let plan = lab.plan(Direction::Failover, "r1").await;
     let (sent, name) = (at_stop.clone(), operation.to_owned());
-    let react = move |event: &lifeboat::event::EventKind| {
-        if matches!(event, lifeboat::event::EventKind::RunPaused { .. }) {
+    let react = move |event: &EventKind| {
+        if matches!(event, EventKind::RunPaused { .. }) {
             sent.lock().unwrap().push(proxy.calls_of(&name).len());
         }
     };

@@ -118,16 +118,13 @@ impl Change {
         }
     }
 
-    /// The effect of a plan that it is.
+    /// The effect of a plan that it is, and which of its step: no step here sends an operation twice.
     fn effect<'a>(&self, plan: &'a Plan) -> (usize, &'a Effect) {
         let step = plan.steps.iter().find(|s| s.id.as_str() == self.step).unwrap();
         let mut effects = step.prediction.effects.iter().map(|p| &p.effect).enumerate();
-        let is_it = |e: &Effect| {
-            let tag = !self.containing.ends_with("from") && !self.containing.ends_with("groups")
-                || serde_json::to_string(&e.call).unwrap().contains(self.containing);
-            e.call().operation == self.operation && tag
-        };
-        effects.find(|(_, e)| is_it(e)).unwrap_or_else(|| panic!("{} does not send {}", self.step, self.operation))
+        effects
+            .find(|(_, e)| e.call().operation == self.operation)
+            .unwrap_or_else(|| panic!("{} does not send {}", self.step, self.operation))
     }
 }
 
