@@ -17,7 +17,7 @@ use lifeboat::{
     event::{EventKind, RunOutcome, Way},
     model::Direction,
     plan::Plan,
-    world::{Class, Effect},
+    world::{Class, Effect, Landed},
 };
 use serde_json::{Value, json};
 use std::{
@@ -191,19 +191,23 @@ impl Chain {
         }
     }
 
-    /// Does by hand what is to be done already, right before its step looks.
+    /// Does by hand what is to be done already, right before its step looks: at its start, or when
+    /// its call before has happened.
     fn hands(&self, troubles: &[(&Change, Option<Trouble>)], plan: &Plan) -> crate::lab::React {
-        let mut early: BTreeMap<String, Vec<Effect>> = BTreeMap::new();
+        let mut early: BTreeMap<(String, bool), Effect> = BTreeMap::new();
         for (change, _) in troubles.iter().filter(|(_, t)| *t == Some(Trouble::AlreadyDone)) {
-            let (n, _) = change.effect(plan);
-            let step = plan.steps.iter().find(|s| s.id.as_str() == change.step).unwrap();
-            let effects = step.prediction.effects[..=n].iter().map(|p| p.effect.clone()).collect();
-            early.insert(change.step.to_owned(), effects);
+            let (n, effect) = change.effect(plan);
+            early.insert((change.step.to_owned(), n == 0), effect.clone());
         }
         let (account, early) = (self.lab.wire.account.clone(), Mutex::new(early));
         Box::new(move |event| {
-            let EventKind::AttemptStarted { step, way: Way::Forward, .. } = event else { return };
-            for effect in early.lock().unwrap().remove(step.as_str()).unwrap_or_default() {
+            let (step, first) = match event {
+                EventKind::AttemptStarted { step, way: Way::Forward, .. } => (step, true),
+                EventKind::EffectApplied { step, .. } => (step, false),
+                EventKind::EffectSettled { step, landed: Landed::Yes | Landed::InProgress, .. } => (step, false),
+                _ => return,
+            };
+            if let Some(effect) = early.lock().unwrap().remove(&(step.to_string(), first)) {
                 by_hand::do_it(&Witness::of(&account), &account, &effect);
             }
         })
