@@ -8,12 +8,11 @@
 use crate::{
     action::row,
     ids::SiteName,
-    model::{DbIdentity, Kind, Mode, Password, Place, Resource, Site},
+    model::{DbIdentity, Kind, MachineArn, Mode, Password, Place, Resource, Site},
     runbook::{RunWord, Runbook, Spec},
     world::{
         Target,
         permission::{ASSUME, CHANGES, On, Permission, READS, SEE_DATABASES},
-        sfn,
     },
 };
 use serde_json::{Map, Value, json};
@@ -138,7 +137,7 @@ impl Names<'_> {
                 match on {
                     On::Machine => vec![Thing::of(&machine.arn, machine.arn.clone())],
                     On::Execution => {
-                        let of = sfn::MachineArn::parse(&machine.arn).map(|parsed| parsed.execution("*"));
+                        let of = MachineArn::parse(&machine.arn).map(|parsed| parsed.execution("*"));
                         of.into_iter().map(|arn| Thing::of(&machine.arn, arn)).collect()
                     }
                     _ => vec![],

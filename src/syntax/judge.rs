@@ -15,9 +15,8 @@ use super::{
 use crate::{
     action,
     diagnostic::{Diagnostic, SourceMap},
-    model::{KindName, Mode},
+    model::{KindName, MachineArn, Mode},
     runbook::{KINDS, STEP, kind_row},
-    world::sfn::MachineArn,
 };
 use std::collections::BTreeMap;
 

@@ -7,8 +7,8 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test says by panicking")]
 
 mod binary;
-mod doctor;
 mod by_hand;
+mod doctor;
 mod double;
 mod environment;
 mod faults;
@@ -19,8 +19,8 @@ mod http;
 mod kills;
 mod lab;
 mod looks;
-mod names;
 mod machines;
+mod names;
 mod others;
 mod permits;
 mod postgres;

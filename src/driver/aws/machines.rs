@@ -6,10 +6,11 @@ use super::{
 };
 use crate::{
     driver::LookError,
+    model::MachineArn,
     world::{
         Seen,
         probe::Answer,
-        sfn::{Execution, MachineArn, Status},
+        sfn::{Execution, Status},
     },
 };
 use aws_sdk_sfn::types::{ExecutionStatus, StateMachineStatus, StateMachineType};

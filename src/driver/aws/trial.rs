@@ -4,7 +4,8 @@ use super::{Eyes, databases, errors::Failed, eyes::Place, lag};
 use crate::{
     driver::LookError,
     ids::SiteName,
-    world::{What, permission::Permission, sfn::MachineArn},
+    model::MachineArn,
+    world::{What, permission::Permission},
 };
 use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::http::Response;
