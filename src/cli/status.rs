@@ -237,6 +237,11 @@ fn next(
     let known = commands(common, &loaded.typed);
     let runbook = loaded.runbook();
     let say = |command: String, what: &str| Next { command, what: what.into() };
+    // That all sites are lost at once is less likely than that it is we who cannot see.
+    if situation.sites.values().all(|site| !site.answers) {
+        let what = "no site answers at all: tells whether it is this machine, its network or its credentials";
+        return vec![say(known.on_file("doctor"), what)];
+    }
     if let Some(last) = last.filter(|l| l.head.outcome.is_none()) {
         let progress = Progress::of(&last.events);
         return past_it(&known, runbook, situation, &progress).into_iter().chain(known.next(&progress)).collect();

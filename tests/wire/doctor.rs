@@ -92,6 +92,10 @@ fn no_credentials_and_expired_ones_end_with_11_before_anything_is_recorded() {
     let mut without = desk.command(&failover);
     let without = ran(without.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY"));
     without.ends(11).says("there are no credentials for AWS").says("lifeboat doctor storefront.yaml");
+    let mut status = desk.command("status RUNBOOK");
+    let status = ran(status.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY")).ends(0);
+    assert!(!status.out.contains("--emergency"), "who cannot see must not be told to move: {}", status.out);
+    status.says("lifeboat doctor storefront.yaml");
     desk.wire.proxy.spoil(Rule::on("GetCallerIdentity", Fault::Error(403, "ExpiredToken")));
     desk.run(&failover).ends(11).says("ExpiredToken");
     assert_eq!(desk.wire.proxy.changes(), []);
