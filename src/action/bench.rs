@@ -3,7 +3,7 @@
 use super::{Action, Next, PastEffect, StepCx, StepPast, lower};
 use crate::{
     clock::{Span, Timestamp},
-    ids::{Region, ResourceName, RunId, SiteName, StepId},
+    ids::{ResourceName, RunId, SiteName, StepId},
     model::{DbEngine, DbIdentity, Direction, FromTo, GroupIdentity, Kind, Mode, RecordIdentity, Resource, Site, Size},
     world::{
         Effect, Receipt, Seen, Sight, Target, What, World,
@@ -16,15 +16,7 @@ use std::collections::BTreeMap;
 pub(super) const NOW: Timestamp = Timestamp(10_000_000);
 
 pub(super) fn site(name: &str) -> Site {
-    Site {
-        name: name.into(),
-        region: Region::new(name),
-        account: None,
-        role_arn: None,
-        external_id: None,
-        profile: None,
-        endpoint_url: None,
-    }
+    Site::new(name, name)
 }
 
 pub(super) fn resources() -> BTreeMap<ResourceName, Resource> {

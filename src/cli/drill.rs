@@ -3,7 +3,7 @@
 use super::{
     args::{Common, MoveArgs},
     exit::{Failure, code},
-    moves::{Done, Move, replay},
+    moves::{Done, Move, newest},
     wiring::{block_on, commands, print},
 };
 use crate::{
@@ -95,9 +95,8 @@ async fn worth(leg: &Move<'_>, done: &Done) -> Result<u8, Failure> {
 
 /// Whether the last run met every objective that was promised.
 async fn kept_its_promises(leg: &Move<'_>) -> Result<bool, Failure> {
-    let Some(last) = leg.store.runs(Some(&leg.loaded.key())).await?.into_iter().next() else { return Ok(true) };
-    let run = replay(&leg.store, &last.id).await?;
-    Ok(run.measures.iter().all(|(_, measure)| measure.met != Some(false)))
+    let last = newest(&leg.store, &leg.loaded.key()).await?;
+    Ok(last.is_none_or(|run| run.measures.iter().all(|(_, measure)| measure.met != Some(false))))
 }
 
 /// What users lived through.

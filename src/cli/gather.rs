@@ -2,8 +2,8 @@
 
 use crate::{
     clock::{Clock, Span},
-    driver::Look,
-    world::{Seen, Sight, Target, World},
+    driver::{Look, look_within},
+    world::{Target, World},
 };
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ pub(super) async fn look(look: &dyn Look, clock: &dyn Clock, targets: &BTreeSet<
     }
     let looks = together.into_iter().map(|((_, _, alone), targets)| {
         let limit = alone.map_or(HASTE, |what| what.patience().min(most));
-        Box::pin(one(look, clock, targets, limit))
+        Box::pin(async move { look_within(look, clock, &targets, limit).await })
     });
     World::of(join_all(looks).await.into_iter().flatten())
 }
@@ -42,16 +42,6 @@ pub(super) async fn more(
     self::look(look, clock, &unknown, most).await.sights().cloned().for_each(|sight| seen.put(sight));
 }
 
-async fn one(look: &dyn Look, clock: &dyn Clock, targets: Vec<Target>, limit: Span) -> Vec<Sight> {
-    let unknown =
-        |target: &Target, why: String| Sight { target: target.clone(), at: clock.now(), seen: Seen::Unknown { why } };
-    tokio::select! {
-        biased;
-        results = look.look(&targets) => targets.iter().zip(results).map(|(t, r)| r.unwrap_or_else(|e| unknown(t, e.to_string()))).collect(),
-        () = clock.sleep_until(clock.now() + limit) => targets.iter().map(|t| unknown(t, format!("no answer within {limit}"))).collect(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,7 +49,7 @@ mod tests {
         clock::{Timestamp, TokioClock},
         driver::LookError,
         ids::{Region, SiteName},
-        world::{What, probe},
+        world::{Seen, Sight, What, probe},
     };
 
     /// Answers after five seconds.

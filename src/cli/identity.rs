@@ -3,7 +3,7 @@
 //! Only what is known to be wrong stops a run. Who does not answer within the limit is not waited
 //! for, and in an emergency the site being left is not waited for at all.
 
-use super::{exit::Failure, wiring::World};
+use super::{exit::Failure, gather::HASTE, wiring::World};
 use crate::{
     clock::{Clock, Span, Timestamp},
     driver::aws::{Met, Stranger},
@@ -16,8 +16,6 @@ use crate::{
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::task::JoinHandle;
 
-/// What all is looked at within before a run.
-const LIMIT: Span = Span::secs(3);
 /// Where nothing burns, so long: a machine without credentials looks for them in many places.
 const PATIENCE: Span = Span::secs(10);
 
@@ -45,7 +43,7 @@ impl Identities {
         mut self,
         (direction, mode): (Direction, Mode),
         (from, to): (&Site, &Site),
-        resources: impl Iterator<Item = &'a Resource>,
+        mut resources: impl Iterator<Item = &'a Resource>,
         known: &Commands,
     ) -> Result<(), Failure> {
         let left = mode == Mode::Emergency && direction.is_move();
@@ -53,10 +51,10 @@ impl Identities {
         if !left {
             needed.push((from.name.clone(), Some(from)));
         }
-        if { resources }.any(|r| matches!(r.kind, Kind::WeightedRecord { .. })) {
+        if resources.any(|r| matches!(r.kind, Kind::WeightedRecord { .. })) {
             needed.push((SiteName::new(Target::GLOBAL), None));
         }
-        let until = self.since + if mode == Mode::Emergency { LIMIT } else { PATIENCE };
+        let until = self.since + if mode == Mode::Emergency { HASTE } else { PATIENCE };
         for (name, site) in needed {
             let Some(asked) = self.asked.remove(&name) else { continue };
             let met = tokio::select! {

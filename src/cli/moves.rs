@@ -15,7 +15,7 @@ use crate::{
     clock::Timestamp,
     engine::{self, RunState, Signal, Start},
     event::{Control, Obligation, Policy, Who},
-    ids::{RunId, Seq, SiteName},
+    ids::{LeaseKey, RunId, Seq, SiteName},
     model::{Direction, Mode},
     plan::{self, Plan, Request, Situation},
     store::{Journal, RunHead, Store, run_id},
@@ -449,6 +449,14 @@ pub(super) async fn predicted(
     }
     plan::predict(&mut plan, &seen);
     Ok(plan)
+}
+
+/// The newest run of a runbook, as it stands.
+pub(super) async fn newest(store: &Arc<dyn Store>, key: &LeaseKey) -> Result<Option<RunState>, Failure> {
+    match store.runs(Some(key)).await?.first() {
+        Some(head) => replay(store, &head.id).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// A run, from its events.

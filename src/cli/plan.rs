@@ -5,7 +5,7 @@ use super::{
     exit::{Failure, code},
     gather,
     given::{params, since, wrong},
-    moves::{ends, predicted, replay},
+    moves::{ends, newest, predicted},
     wiring::{Loaded, Purpose, World, block_on, load, print, store, world},
 };
 use crate::{
@@ -89,9 +89,5 @@ async fn one(
 
 /// The last run: what it left and owes tells the ends of the next.
 async fn last(common: &Common, loaded: &Loaded) -> Result<Option<RunState>, Failure> {
-    let store = store(common, false)?;
-    match store.runs(Some(&loaded.key())).await?.into_iter().next() {
-        Some(head) => Ok(Some(replay(&store, &head.id).await?)),
-        None => Ok(None),
-    }
+    newest(&store(common, false)?, &loaded.key()).await
 }

@@ -5,6 +5,7 @@
 use super::{
     Act, Connected, Look, LookError, SendError,
     aws::{Eyes, Hand, Met, Pace, Premises, Tried},
+    in_time,
     names::{Names, Wanted},
     postgres::Databases,
     reach::Reaches,
@@ -167,8 +168,8 @@ impl LiveLook {
         let Some(Ok(Seen::Records(records))) = seen.pop() else {
             return Err(LookError::Transient { after: None, why: format!("zone {} cannot be read", query.zone) });
         };
-        let set = records.weighted(&query.name, &query.record_type);
-        let set = { set }.find(|s| s.set_identifier.as_ref() == Some(&query.set_identifier)).ok_or_else(|| {
+        let mut sets = records.weighted(&query.name, &query.record_type);
+        let set = sets.find(|s| s.set_identifier.as_ref() == Some(&query.set_identifier)).ok_or_else(|| {
             let why =
                 format!("zone {} has no {} {} {}", query.zone, query.record_type, query.name, query.set_identifier);
             LookError::Permanent { why }
@@ -195,27 +196,18 @@ impl Act for LiveAct {
             Call::Rds(rds::Call::WriteMarker { identifier, marker }) => {
                 let reach = self.reaches.of(&effect.target.site, identifier).await;
                 let reach = reach.map_err(|e| SendError::NotSent { after: None, why: e.to_string() })?;
-                self.in_time(&permit)?;
+                in_time(&permit, &*self.boot)?;
                 Databases.write_marker(&reach, marker).await
             }
             Call::Rds(_) | Call::Scaling(_) | Call::Dns(_) | Call::Machine(_) => self.hand.send(&permit, effect).await,
             Call::Run(run) => {
-                self.in_time(&permit)?;
+                in_time(&permit, &*self.boot)?;
                 self.shell.send(permit.token(), run).await
             }
             Call::Post(post) => {
-                self.in_time(&permit)?;
+                in_time(&permit, &*self.boot)?;
                 self.web.send(permit.token(), post).await
             }
         }
-    }
-}
-
-impl LiveAct {
-    fn in_time(&self, permit: &Permit) -> Result<(), SendError> {
-        if self.boot.boot() < permit.deadline() {
-            return Ok(());
-        }
-        Err(SendError::NotSent { after: None, why: "the lease ran out before it was sent".into() })
     }
 }

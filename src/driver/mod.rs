@@ -15,8 +15,8 @@ mod web;
 pub use postgres::Connected;
 
 use crate::{
-    clock::Span,
-    world::{Effect, Receipt, Sight, Target, permit::Permit},
+    clock::{BootClock, Clock, Span},
+    world::{Effect, Receipt, Seen, Sight, Target, permit::Permit},
 };
 use async_trait::async_trait;
 
@@ -28,12 +28,39 @@ pub trait Look: Send + Sync {
     async fn look(&self, at: &[Target]) -> Vec<Result<Sight, LookError>>;
 }
 
+/// Looks, within a limit of the clock's time: what does not answer by then, and what cannot be seen,
+/// is unknown.
+pub async fn look_within(look: &dyn Look, clock: &dyn Clock, targets: &[Target], limit: Span) -> Vec<Sight> {
+    let unknown =
+        |target: &Target, why: String| Sight { target: target.clone(), at: clock.now(), seen: Seen::Unknown { why } };
+    let until = clock.now() + limit;
+    tokio::select! {
+        biased;
+        results = look.look(targets) => {
+            let sight = |(target, result): (&Target, Result<Sight, LookError>)| result.unwrap_or_else(|e| unknown(target, e.to_string()));
+            targets.iter().zip(results).map(sight).collect()
+        }
+        () = clock.sleep_until(until) => {
+            let why = format!("no answer within {limit}");
+            targets.iter().map(|target| unknown(target, why.clone())).collect()
+        }
+    }
+}
+
 /// Changes production.
 #[async_trait]
 pub trait Act: Send + Sync {
     /// Sends one effect, once: no retry, no waiting for it to settle. Checks the permit's deadline
     /// right before.
     async fn send(&self, permit: Permit, effect: &Effect) -> Result<Receipt, SendError>;
+}
+
+/// Whether a permit still holds: checked right before a send leaves.
+fn in_time(permit: &Permit, boot: &dyn BootClock) -> Result<(), SendError> {
+    if boot.boot() < permit.deadline() {
+        return Ok(());
+    }
+    Err(SendError::NotSent { after: None, why: "the lease ran out before it was sent".into() })
 }
 
 /// Why a target could not be seen.

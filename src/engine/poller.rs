@@ -13,7 +13,7 @@
 use super::wanted::Interest;
 use crate::{
     clock::{Span, Timestamp},
-    driver::Look,
+    driver::{Look, look_within},
     ids::SiteName,
     world::{Seen, Sight, Target, What, World},
 };
@@ -112,20 +112,7 @@ impl Poller {
 
 /// Makes a look, within its limit; what does not answer is unknown.
 pub(super) async fn glance(glance: &Glance, clock: &dyn crate::clock::Clock) -> Vec<Sight> {
-    let unknown =
-        |target: &Target, why: String| Sight { target: target.clone(), at: clock.now(), seen: Seen::Unknown { why } };
-    let limit = clock.now() + glance.limit;
-    tokio::select! {
-        biased;
-        results = glance.look.look(&glance.targets) => {
-            let sight = |(target, result): (&Target, Result<Sight, crate::driver::LookError>)| result.unwrap_or_else(|e| unknown(target, e.to_string()));
-            glance.targets.iter().zip(results).map(sight).collect()
-        }
-        () = clock.sleep_until(limit) => {
-            let why = format!("no answer within {}", glance.limit);
-            glance.targets.iter().map(|t| unknown(t, why.clone())).collect()
-        }
-    }
+    look_within(&*glance.look, clock, &glance.targets, glance.limit).await
 }
 
 #[cfg(test)]

@@ -26,6 +26,21 @@ pub struct Site {
     pub endpoint_url: Option<String>,
 }
 
+impl Site {
+    /// A site in the caller's own account, reached as its provider is by default.
+    pub fn new(name: impl Into<SiteName>, region: impl Into<Region>) -> Self {
+        Self {
+            name: name.into(),
+            region: region.into(),
+            account: None,
+            role_arn: None,
+            external_id: None,
+            profile: None,
+            endpoint_url: None,
+        }
+    }
+}
+
 /// Which way a run moves. The ends follow from it alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

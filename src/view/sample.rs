@@ -19,15 +19,7 @@ use std::collections::BTreeMap;
 pub(super) const START: Timestamp = Timestamp(1_795_230_720_000);
 
 pub(super) fn site(name: &str, region: &str) -> Site {
-    Site {
-        name: name.into(),
-        region: region.into(),
-        account: None,
-        role_arn: None,
-        external_id: None,
-        profile: None,
-        endpoint_url: None,
-    }
+    Site::new(name, region)
 }
 
 pub(super) fn ends() -> FromTo {

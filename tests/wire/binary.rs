@@ -4,6 +4,10 @@
 #[allow(dead_code, reason = "shared with tests/it: each uses its part")]
 mod spoken;
 
+#[path = "../it/binary/killing.rs"]
+mod killing;
+
+pub(crate) use killing::{Chance, kill_after};
 pub(crate) use spoken::{Ran, Running, ran};
 
 use crate::{

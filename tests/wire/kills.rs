@@ -6,43 +6,14 @@
 //! world of its own: what was cut off between intent and answer waits out its dark window.
 
 use crate::{
-    binary::{AGREED, Desk, Running},
+    binary::{AGREED, Chance, Desk, kill_after},
     world::{NAME, STANDBY, Wire},
 };
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicU64, Ordering},
     thread,
-    time::Instant,
 };
-
-/// Numbers from a seed (splitmix64).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
-    }
-}
-
-/// Lets a process say so many lines and go on for a moment, then kills it. Its code, where it ended first.
-fn kill_after(mut process: Running, lines: u64, micros: u64) -> Option<i32> {
-    for _ in 0..lines {
-        if process.line().is_none() {
-            return process.end();
-        }
-    }
-    let then = Instant::now();
-    while then.elapsed().as_micros() < u128::from(micros) {
-        thread::yield_now();
-    }
-    process.kill();
-    None
-}
 
 /// How often the server applied which request. Whose it is and why is no part of a request.
 fn applied(desk: &Desk) -> BTreeMap<String, u64> {

@@ -7,7 +7,7 @@ use lifeboat::{
         LookError, SendError,
         aws::{Eyes, Hand, Pace, Premises},
     },
-    ids::{Account, Region, SiteName},
+    ids::{Account, SiteName},
     model::Site,
     world::{Call, Effect, Receipt, Seen, Target, What},
 };
@@ -102,15 +102,8 @@ impl Wire {
 
     /// A site, answering at the proxy.
     pub fn site(&self, (name, region): (&str, &str)) -> Site {
-        Site {
-            name: SiteName::new(name),
-            region: Region::new(region),
-            account: Some(Account::new(&self.account)),
-            role_arn: None,
-            external_id: None,
-            profile: None,
-            endpoint_url: Some(self.proxy.url()),
-        }
+        let (account, endpoint_url) = (Some(Account::new(&self.account)), Some(self.proxy.url()));
+        Site { account, endpoint_url, ..Site::new(name, region) }
     }
 
     /// Both sites, and what belongs to none.

@@ -51,15 +51,8 @@ impl Premises {
         if name.as_str() != Target::GLOBAL {
             return self.sites.get(name).cloned();
         }
-        Some(Site {
-            name: name.clone(),
-            region: crate::ids::Region::new(Self::GLOBAL_REGION),
-            account: None,
-            role_arn: None,
-            external_id: None,
-            profile: None,
-            endpoint_url: self.global_endpoint.clone(),
-        })
+        let endpoint_url = self.global_endpoint.clone();
+        Some(Site { endpoint_url, ..Site::new(name.as_str(), Self::GLOBAL_REGION) })
     }
 }
 

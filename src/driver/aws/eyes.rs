@@ -9,7 +9,6 @@ use super::{
     records,
 };
 use crate::{
-    clock::Span,
     driver::LookError,
     ids::SiteName,
     model::Site,
@@ -51,8 +50,8 @@ impl Place<'_> {
     }
     /// It did not.
     pub(super) fn failed(&self, service: &'static str, failed: Failed) -> LookError {
-        let quiet = matches!(failed, Failed::Throttled(_)).then(|| self.pace.throttled(&self.lane(service)));
-        failed.into_look(quiet.map(|q| Span::from_secs_f64(q.as_secs_f64())))
+        let pause = self.pace.failed(&self.lane(service), &failed);
+        failed.into_look(pause)
     }
     fn lane(&self, service: &'static str) -> Lane {
         Lane { site: self.site.name.clone(), service }

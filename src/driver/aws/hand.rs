@@ -12,8 +12,8 @@ use super::{
     records,
 };
 use crate::{
-    clock::{BootClock, Span},
-    driver::SendError,
+    clock::BootClock,
+    driver::{SendError, in_time},
     ids::SiteName,
     world::{Call, Effect, Receipt, Target, asg, dns, permit::Permit, rds, sfn},
 };
@@ -119,10 +119,7 @@ impl Sending<'_> {
     /// Waits for its turn, and makes sure that it may still be sent then.
     async fn ready(&self) -> Result<(), SendError> {
         self.hand.pace.turn(&self.lane, Urgency::Change).await;
-        if self.hand.boot.boot() < self.permit.deadline() {
-            return Ok(());
-        }
-        Err(SendError::NotSent { after: None, why: "the lease ran out before it was sent".into() })
+        in_time(self.permit, &*self.hand.boot)
     }
 
     /// What came of a call.
@@ -141,8 +138,8 @@ impl Sending<'_> {
             Failed::NoAnswer(why) if !self.left.has() => Failed::NotSent(why),
             failed => failed,
         };
-        let quiet = matches!(failed, Failed::Throttled(_)).then(|| self.hand.pace.throttled(&self.lane));
-        Err(failed.into_send(quiet.map(|q| Span::from_secs_f64(q.as_secs_f64()))))
+        let pause = self.hand.pace.failed(&self.lane, &failed);
+        Err(failed.into_send(pause))
     }
 
     async fn rds(&self, clients: &Clients, target: &Target, call: &rds::Call) -> Result<Receipt, SendError> {

@@ -123,23 +123,10 @@ impl<'a> Arn<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::Region;
     use aws_sdk_rds::types::{DbInstanceStatusInfo, DbParameterGroupStatus, VpcSecurityGroupMembership};
 
-    fn site(name: &str, region: &str) -> Site {
-        Site {
-            name: SiteName::new(name),
-            region: Region::new(region),
-            account: None,
-            role_arn: None,
-            external_id: None,
-            profile: None,
-            endpoint_url: None,
-        }
-    }
-
     fn read_at_oregon(seen: &DbInstance) -> Option<Db> {
-        let sites = [site("ohio", "us-east-2"), site("oregon", "us-west-2")];
+        let sites = [Site::new("ohio", "us-east-2"), Site::new("oregon", "us-west-2")];
         let sites: BTreeMap<_, _> = sites.into_iter().map(|s| (s.name.clone(), s)).collect();
         read(seen, &sites[&SiteName::new("oregon")], &sites)
     }

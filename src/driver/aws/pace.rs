@@ -1,7 +1,8 @@
 //! How often a service may be called: a token bucket each service, Region and account, in which a
 //! change goes before any look. Throttling slows everyone down here rather than fails a step.
 
-use crate::ids::SiteName;
+use super::errors::Failed;
+use crate::{clock::Span, ids::SiteName};
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -85,8 +86,14 @@ impl Pace {
         }
     }
 
+    /// It failed. How long it is left alone now, where it was too much.
+    pub(super) fn failed(&self, lane: &Lane, failed: &Failed) -> Option<Span> {
+        let quiet = matches!(failed, Failed::Throttled(_)).then(|| self.throttled(lane))?;
+        Some(Span::from_secs_f64(quiet.as_secs_f64()))
+    }
+
     /// The service said that it is too much. How long it is left alone now.
-    pub(super) fn throttled(&self, lane: &Lane) -> Duration {
+    fn throttled(&self, lane: &Lane) -> Duration {
         let now = Instant::now();
         self.with(lane, now, |bucket| {
             let grown = (bucket.quiet * 2).clamp(Duration::from_secs(1), QUIET_AT_MOST);

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     clock::{Span, Timestamp},
     driver::{LookError, SendError},
-    ids::{Digest, Region, ResourceName, SiteName, StepId},
+    ids::{Digest, ResourceName, SiteName, StepId},
     model::{DbEngine, DbIdentity, GroupIdentity, Impact, Kind, Objectives, RecordIdentity, Resource, Site, Size},
     runbook::{FailurePolicy, RunWord, Runbook, Simulate, Spec as StepSpec, Step},
     world::{
@@ -35,16 +35,7 @@ use std::collections::BTreeMap;
 pub(super) const START: Timestamp = Timestamp(1_800_000_000_000);
 
 fn site(name: &str, region: &str) -> (SiteName, Site) {
-    let site = Site {
-        name: name.into(),
-        region: Region::new(region),
-        account: None,
-        role_arn: None,
-        external_id: None,
-        profile: None,
-        endpoint_url: None,
-    };
-    (name.into(), site)
+    (name.into(), Site::new(name, region))
 }
 
 fn both<T>(one: impl Fn(&str) -> T) -> BTreeMap<SiteName, T> {

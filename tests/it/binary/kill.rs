@@ -3,36 +3,11 @@
 //! Which moments is drawn from a seed: so many lines of the journal, and a fraction of the time
 //! between two lines. `LIFEBOAT_KILLS=500` kills that often.
 
-use super::{AGREED, Home, MAX, Running};
-use std::{collections::BTreeMap, time::Instant};
-
-/// Numbers from a seed (splitmix64).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
-    }
-}
-
-/// Lets a process say so many lines and go on for a moment, then kills it. Its code, where it ended first.
-fn kill_after(mut process: Running, lines: u64, micros: u64) -> Option<i32> {
-    for _ in 0..lines {
-        if process.line().is_none() {
-            return process.end();
-        }
-    }
-    let then = Instant::now();
-    while then.elapsed().as_micros() < u128::from(micros) {
-        std::hint::spin_loop();
-    }
-    process.kill();
-    None
-}
+use super::{
+    AGREED, Home, MAX,
+    killing::{Chance, kill_after},
+};
+use std::collections::BTreeMap;
 
 /// The command line of a failover, its code, and what the world applies where nobody kills it.
 struct Case {

@@ -6,6 +6,7 @@ mod exclusion;
 mod holds;
 mod input;
 mod kill;
+mod killing;
 mod legs;
 mod read_only;
 mod schema;
