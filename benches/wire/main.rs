@@ -153,7 +153,7 @@ failover:
   - {{ id: grow, action: scale, resource: web, with: {{ to: serving }} }}
   - {{ id: traffic, action: shift-traffic, resource: www }}
 ",
-            orders = each("identifier: orders, parameter_group: orders-SITE"),
+            orders = each("identifier: orders"),
             web = each("name: web"),
             www = each("set_identifier: SITE"),
         )

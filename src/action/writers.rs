@@ -7,10 +7,10 @@
 use super::{Action, StepCx, databases::Database};
 use crate::{
     ids::SiteName,
-    model::{KindName, Resource, Site},
+    model::{DbIdentity, KindName, Resource, Site},
     world::{
         Seen, Target, World,
-        rds::{ApplyStatus, Status, TAG_FROZEN},
+        rds::{ApplyStatus, Db, Status, TAG_FROZEN},
     },
 };
 
@@ -53,18 +53,16 @@ fn guarded<'a>(action: &Action, cx: &StepCx<'a>) -> Vec<&'a Resource> {
     }
 }
 
-/// What must be looked at to judge a step.
-pub fn targets(action: &Action, cx: &StepCx<'_>) -> Vec<Target> {
-    let of = |item: &Resource, site: &Site| {
-        let db = Database::of(item, site).ok()?;
-        Some([Some(db.target.clone()), db.parameters().ok()])
-    };
+/// What must be looked at to judge a step, as far as what is seen already tells: a database that is
+/// closed by itself needs no look at its parameter group. Empty once nothing more is needed that `w`
+/// does not hold.
+pub fn targets(action: &Action, cx: &StepCx<'_>, w: &World) -> Vec<Target> {
+    let retires = matches!(action, Action::Retire(_));
+    let judged = |site: &&Site| retires || site.name != cx.at.name;
     guarded(action, cx)
         .into_iter()
-        .flat_map(|item| cx.all_sites.values().map(move |site| of(item, site)))
-        .flatten()
-        .flatten()
-        .flatten()
+        .filter(|item| !matches!(action, Action::UnfreezeWrites(_)) || opens(item, cx.at, w))
+        .flat_map(|item| cx.all_sites.values().filter(judged).flat_map(|site| gate_targets(item, site, w)))
         .collect()
 }
 
@@ -111,6 +109,17 @@ pub enum Gate {
     Unknown(String),
 }
 
+/// What tells whether the database of a resource at a site takes writes: itself, and the parameter
+/// group of one that follows no other.
+pub fn gate_targets(item: &Resource, site: &Site, w: &World) -> Vec<Target> {
+    let Ok(database) = Database::of(item, site) else { return vec![] };
+    let group = match w.seen(&database.target) {
+        Some(Seen::Db(db)) if !db.is_replica() => database.parameters().ok(),
+        _ => None,
+    };
+    std::iter::once(database.target).chain(group).collect()
+}
+
 /// Whether the database of a resource at a site takes writes.
 pub fn gate(item: &Resource, site: &Site, w: &World) -> Gate {
     let Ok(database) = Database::of(item, site) else { return Gate::Closed };
@@ -120,9 +129,7 @@ pub fn gate(item: &Resource, site: &Site, w: &World) -> Gate {
         Some(Seen::Unknown { why }) => return Gate::Unknown(why.clone()),
         _ => return Gate::Unknown(format!("nobody looked at {}", database.target)),
     };
-    let mut quarantine = database.identity.quarantine_security_groups.clone();
-    quarantine.sort();
-    if db.is_replica() || db.status == Status::Stopped || (!quarantine.is_empty() && db.security_groups == quarantine) {
+    if closed_by_itself(database.identity, db) {
         return Gate::Closed;
     }
     let frozen = match database.parameters().ok().map(|group| w.seen(&group).cloned()) {
@@ -131,6 +138,17 @@ pub fn gate(item: &Resource, site: &Site, w: &World) -> Gate {
         _ => false,
     };
     if frozen && db.parameters == ApplyStatus::InSync { Gate::Closed } else { Gate::Open }
+}
+
+/// Whatever its parameters say, it takes no writes.
+fn closed_by_itself(identity: &DbIdentity, db: &Db) -> bool {
+    db.is_replica() || db.status == Status::Stopped || quarantined(identity, db)
+}
+
+fn quarantined(identity: &DbIdentity, db: &Db) -> bool {
+    let mut groups = identity.quarantine_security_groups.clone();
+    groups.sort();
+    !groups.is_empty() && db.security_groups == groups
 }
 
 /// Whether a run froze the database of a resource at a site and nothing has opened it since: the tag
@@ -148,10 +166,5 @@ pub fn frozen_by_run(item: &Resource, site: &Site, w: &World) -> bool {
 /// Whether opening its parameter group would make the database take writes.
 fn opens(item: &Resource, site: &Site, w: &World) -> bool {
     let Ok(database) = Database::of(item, site) else { return false };
-    let quarantined = |db: &crate::world::rds::Db| {
-        let mut groups = database.identity.quarantine_security_groups.clone();
-        groups.sort();
-        !groups.is_empty() && db.security_groups == groups
-    };
-    w.db(&database.target).is_some_and(|db| !db.is_replica() && !quarantined(db))
+    w.db(&database.target).is_some_and(|db| !db.is_replica() && !quarantined(database.identity, db))
 }

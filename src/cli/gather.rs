@@ -3,6 +3,8 @@
 use crate::{
     clock::{Clock, Span},
     driver::{Look, look_within},
+    plan::Situation,
+    runbook::Runbook,
     world::{Target, World},
 };
 use futures_util::future::join_all;
@@ -25,6 +27,19 @@ pub(super) async fn look(look: &dyn Look, clock: &dyn Clock, targets: &BTreeSet<
         Box::pin(async move { look_within(look, clock, &targets, limit).await })
     });
     World::of(join_all(looks).await.into_iter().flatten())
+}
+
+/// What decides a move, and what it is read from: one look may show that another is needed.
+pub(super) async fn situation((look, clock): (&dyn Look, &dyn Clock), runbook: &Runbook) -> (Situation, World) {
+    let mut seen = World::default();
+    loop {
+        let mut missing = Situation::decisive(runbook, &seen);
+        missing.retain(|target| seen.sight(target).is_none());
+        if missing.is_empty() {
+            return (Situation::of(runbook, &seen, clock.now()), seen);
+        }
+        self::look(look, clock, &missing, HASTE).await.sights().cloned().for_each(|sight| seen.put(sight));
+    }
 }
 
 /// Adds what is missing: as it was seen before, if that was a moment ago, else as a look shows it.

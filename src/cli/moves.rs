@@ -190,13 +190,13 @@ impl<'a> Move<'a> {
         let superseded = self.free(direction, head.as_ref()).await?;
         let last = self.state(head.as_ref()).await?;
         let runbook = self.loaded.runbook();
-        let identities = Identities::ask(&self.world, runbook.sites.keys());
+        let identities = Identities::ask(&self.world, runbook.sites.values());
         let (situation, seen) = self.situation().await;
         let (from, to) = ends(&self.loaded, direction, self.args.to.as_deref(), Some(&situation), last.as_ref())?;
         let mode = self.mode(direction, &situation, (&from, &to), last.as_ref())?;
         if let (false, Some(left), Some(goal)) = (self.args.dry_run, runbook.sites.get(&from), runbook.sites.get(&to)) {
             let known = commands(self.common, &self.loaded.typed);
-            identities.settle((direction, mode), (left, goal), runbook.resources.values(), &known).await?;
+            identities.settle((direction, mode), (left, goal), runbook.resources.values(), (&seen, &known)).await?;
         }
         let owed: Vec<_> = last.iter().flat_map(|s| s.owed.iter().cloned()).collect();
         if situation.nothing_to_do(direction, &from, &to) && !owes(&owed, direction) {
@@ -306,10 +306,7 @@ impl<'a> Move<'a> {
 
     /// What is seen of all sites, and what it is read from.
     pub(super) async fn situation(&self) -> (Situation, Sights) {
-        let runbook = self.loaded.runbook();
-        let seen =
-            gather::look(&*self.world.look, &*self.world.clock, &Situation::targets(runbook), gather::HASTE).await;
-        (Situation::of(runbook, &seen, self.world.clock.now()), seen)
+        gather::situation((&*self.world.look, &*self.world.clock), self.loaded.runbook()).await
     }
 
     /// Planned or emergency: as said; for a reprotect that of the move before; else asked.

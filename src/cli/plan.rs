@@ -13,7 +13,7 @@ use crate::{
     engine::RunState,
     ids::RunId,
     model::{Direction, Mode},
-    plan::{self, Plan, Request, Situation},
+    plan::{self, Plan, Request},
     view,
 };
 
@@ -44,7 +44,6 @@ async fn one(
     mode: Mode,
     (world, last): (Option<&World>, Option<&RunState>),
 ) -> Result<Plan, Failure> {
-    let runbook = loaded.runbook();
     let now = world.map_or_else(Timestamp::wall, |w| w.clock.now());
     let direction = match args.direction {
         DirectionArg::Failover => Direction::Failover,
@@ -52,10 +51,7 @@ async fn one(
         DirectionArg::Reprotect => Direction::Reprotect,
     };
     let situation = match world {
-        Some(world) => {
-            let seen = gather::look(&*world.look, &*world.clock, &Situation::targets(runbook), gather::HASTE).await;
-            Some((Situation::of(runbook, &seen, now), seen))
-        }
+        Some(world) => Some(gather::situation((&*world.look, &*world.clock), loaded.runbook()).await),
         None => None,
     };
     let (situation, seen) = situation.unzip();

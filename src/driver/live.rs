@@ -77,7 +77,7 @@ pub struct LiveLook {
 #[async_trait]
 impl Look for LiveLook {
     async fn look(&self, at: &[Target]) -> Vec<Result<Sight, LookError>> {
-        let (cloud, other): (Vec<_>, Vec<_>) = at.iter().partition(|target| is_of_aws(&target.what));
+        let (cloud, other): (Vec<_>, Vec<_>) = at.iter().partition(|target| target.what.is_described());
         let others = join_all(other.iter().map(|target| self.ask(target)));
         let (cloud_seen, others_seen) = tokio::join!(self.eyes.look(&cloud), others);
         let answered = Timestamp::wall();
@@ -89,31 +89,6 @@ impl Look for LiveLook {
             seen.map(|seen| Sight { target: target.clone(), at: answered, seen })
         };
         at.iter().map(sight).collect()
-    }
-}
-
-/// What AWS itself is asked.
-fn is_of_aws(what: &What) -> bool {
-    match what {
-        What::Db(_)
-        | What::Retired(_)
-        | What::Parameters(_)
-        | What::Lag(_)
-        | What::SlotLag(_)
-        | What::Snapshot(_)
-        | What::Group(_)
-        | What::Records(_)
-        | What::Change(_)
-        | What::Machine(_)
-        | What::Execution(..)
-        | What::Site => true,
-        What::Position(_)
-        | What::Marker(..)
-        | What::Connect(_)
-        | What::Http(_)
-        | What::Dns(_)
-        | What::Sql(_)
-        | What::Command(_) => false,
     }
 }
 

@@ -29,7 +29,7 @@ pub trait Look: Send + Sync {
 }
 
 /// Looks, within a limit of the clock's time: what does not answer by then, and what cannot be seen,
-/// is unknown.
+/// is unknown. All of it was seen at the time of that clock, whatever others say the time is.
 pub async fn look_within(look: &dyn Look, clock: &dyn Clock, targets: &[Target], limit: Span) -> Vec<Sight> {
     let unknown =
         |target: &Target, why: String| Sight { target: target.clone(), at: clock.now(), seen: Seen::Unknown { why } };
@@ -37,7 +37,11 @@ pub async fn look_within(look: &dyn Look, clock: &dyn Clock, targets: &[Target],
     tokio::select! {
         biased;
         results = look.look(targets) => {
-            let sight = |(target, result): (&Target, Result<Sight, LookError>)| result.unwrap_or_else(|e| unknown(target, e.to_string()));
+            let at = clock.now();
+            let sight = |(target, result): (&Target, Result<Sight, LookError>)| match result {
+                Ok(sight) => Sight { at, ..sight },
+                Err(e) => unknown(target, e.to_string()),
+            };
             targets.iter().zip(results).map(sight).collect()
         }
         () = clock.sleep_until(until) => {

@@ -19,10 +19,13 @@ use crate::{
     model::Mode,
     runbook::HoldEnd,
     store::StoreError,
-    world::{Receipt, Sight, World, permit::Permit},
+    world::{Receipt, Sight, Target, World, permit::Permit},
 };
 use std::collections::BTreeMap;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// What was seen so long ago at most is what a step begins with: an answer of AWS takes as long.
+pub(super) const MOMENT: Span = Span::ms(500);
 
 /// Everything that can happen to a run.
 enum Input {
@@ -51,7 +54,8 @@ pub(super) struct Dispatcher {
 }
 
 impl Dispatcher {
-    pub(super) fn new(deps: Deps, doors: Doors, state: RunState) -> Self {
+    /// The loop of a run, in a world that was seen just now, as far as it was.
+    pub(super) fn new(deps: Deps, doors: Doors, state: RunState, world: World) -> Self {
         let emergency = state.plan.mode == Mode::Emergency && state.plan.direction.is_move();
         // Reads of a site that may be gone never delay an emergency.
         let limits: BTreeMap<SiteName, Span> =
@@ -63,7 +67,7 @@ impl Dispatcher {
             deps,
             doors,
             state,
-            world: World::default(),
+            world,
             live,
             poller,
             permits: BTreeMap::new(),
@@ -173,22 +177,29 @@ impl Dispatcher {
             self.poller.forget_all();
             return;
         }
-        let (EventKind::AttemptStarted { step, .. }
-        | EventKind::EffectApplied { step, .. }
-        | EventKind::EffectInDoubt { step, .. }
-        | EventKind::EffectSettled { step, .. }
-        | EventKind::EffectRefused { step, .. }
-        | EventKind::StepRetried { step, .. }) = &event.kind
-        else {
-            return;
+        let (step, changed) = match &event.kind {
+            EventKind::AttemptStarted { step, .. }
+            | EventKind::EffectRefused { step, .. }
+            | EventKind::StepRetried { step, .. } => (step, None),
+            EventKind::EffectApplied { step, effect, .. }
+            | EventKind::EffectInDoubt { step, effect, .. }
+            | EventKind::EffectSettled { step, effect, .. } => (step, Some(effect)),
+            _ => return,
         };
         let Some((plan, run)) = state.step(step) else { return };
         let cx = Cx { state, world: &self.world, now: event.at, live: self.live };
-        let own = run.inputs.as_ref().map(|inputs| steps::targets(&cx, plan, run, inputs)).unwrap_or_default();
-        for target in own.into_iter().chain(run.effects.values().map(|e| e.effect.target.clone())) {
-            self.world.forget(&target);
-            self.poller.forget(&target);
+        let mut stale = run.inputs.as_ref().map(|inputs| steps::concerns(&cx, plan, run, inputs)).unwrap_or_default();
+        if let Some(effect) = changed.and_then(|no| run.effects.get(no)).map(|run| &run.effect) {
+            stale.extend(self.poller.flying().chain(self.world.targets()).filter(|t| effect.unsettles(t)).cloned());
+            stale.insert(effect.target.clone());
         }
+        stale.iter().for_each(|target| self.poller.forget(target));
+        if matches!(event.kind, EventKind::AttemptStarted { .. }) {
+            // What the plan or another step saw a moment ago, with no change of ours since, is not asked again.
+            let recent = |t: &Target| self.world.sight(t).is_some_and(|s| s.at + MOMENT >= event.at);
+            stale.retain(|target| !(target.what.is_described() && recent(target)));
+        }
+        stale.iter().for_each(|target| self.world.forget(target));
     }
 
     /// Whether there is anything left that this process should stay for.
@@ -419,7 +430,7 @@ impl Dispatcher {
         for step in plan.steps.iter().chain(&plan.finally) {
             let run = &self.state.steps[&step.id];
             let (StepState::Running, Some(inputs)) = (&run.state, &run.inputs) else { continue };
-            let seen = steps::targets(&cx, step, run, inputs).iter().all(|t| self.world.sight(t).is_some());
+            let seen = steps::are_seen(&cx, &steps::needed(&cx, step, run, inputs));
             let (why, until) = match run.effects.values().find(|e| e.is_open()) {
                 Some(open) if open.status == EffectStatus::Intended => {
                     (format!("sending: {}", open.effect.words()), None)

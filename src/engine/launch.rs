@@ -2,7 +2,7 @@
 
 use super::{
     Inherited, control,
-    dispatcher::Dispatcher,
+    dispatcher::{Dispatcher, MOMENT},
     doors::{Deps, Doors, Ended, EngineError},
     state::RunState,
 };
@@ -12,6 +12,7 @@ use crate::{
     ids::{ControlId, Digest, RunId, Seq},
     plan::Plan,
     store::Journal,
+    world::World,
 };
 
 /// What a new run begins with.
@@ -60,7 +61,9 @@ pub async fn start(mut deps: Deps, doors: Doors, begin: Start) -> Result<(Ended,
     let batch: Vec<_> = (1..).zip(first.into_iter().chain(held).chain(release)).map(event).collect();
     deps.journal.append(&batch).await?;
     let state = RunState::replay(&batch)?;
-    let dispatcher = Dispatcher::new(deps, doors, state);
+    let recent = state.plan.observed.iter().filter(|sight| sight.at + MOMENT >= now).cloned();
+    let world = World::of(recent);
+    let dispatcher = Dispatcher::new(deps, doors, state, world);
     batch.into_iter().for_each(|event| dispatcher.tell(|| Notice::Event(Box::new(event))));
     dispatcher.run().await
 }
@@ -77,7 +80,7 @@ pub async fn resume(deps: Deps, doors: Doors, policy: Policy) -> Result<(Ended, 
     let from = state.holder.clone();
     let inbox = deps.journal.store().inbox(&run, state.last_control).await?;
     let who = deps.who.clone();
-    let mut dispatcher = Dispatcher::new(deps, doors, state);
+    let mut dispatcher = Dispatcher::new(deps, doors, state, World::default());
     dispatcher
         .commit(vec![EventKind::LeaseTaken { holder: who.clone(), from }, EventKind::RunResumed { by: who, policy }])
         .await?;

@@ -24,7 +24,7 @@ use std::{
 
 /// When a target is due again.
 pub(super) fn due(interest: &Interest, last: Option<&Sight>, now: Timestamp) -> Timestamp {
-    let Some(last) = last else { return now.max(interest.not_before) };
+    let Some(last) = last.filter(|last| last.at >= interest.oldest) else { return now.max(interest.not_before) };
     let waited = now.since(interest.since).0;
     let most = if matches!(last.seen, Seen::Unknown { .. }) { 5_000 } else { 10_000 };
     let least = (50 + waited / 3).min(700);
@@ -97,6 +97,11 @@ impl Poller {
         sights.into_iter().filter(|s| fresh.contains(&s.target)).collect()
     }
 
+    /// What is being looked at.
+    pub(super) fn flying(&self) -> impl Iterator<Item = &Target> {
+        self.flying.values().flatten()
+    }
+
     /// Everything may have changed: no look that has begun counts.
     pub(super) fn forget_all(&mut self) {
         self.flying.values_mut().for_each(BTreeSet::clear);
@@ -154,7 +159,7 @@ mod tests {
     /// What is looked at together, and for how long at most, where all is due.
     fn glances(whats: Vec<What>, limits: &[(&str, Span)]) -> Vec<(Vec<What>, Span)> {
         let limits = limits.iter().map(|(site, limit)| (SiteName::new(*site), *limit)).collect();
-        let interest = Interest { since: Timestamp(0), not_before: Timestamp(0) };
+        let interest = Interest { since: Timestamp(0), not_before: Timestamp(0), oldest: Timestamp(0) };
         let wanted = whats.into_iter().map(|what| (at_ohio(what), interest)).collect();
         let (glances, _) = Poller::new(Arc::new(Nobody), limits).due(&wanted, &World::default(), Timestamp(0));
         glances.into_iter().map(|g| (g.targets.into_iter().map(|t| t.what).collect(), g.limit)).collect()
@@ -186,7 +191,7 @@ mod tests {
 
     fn pause(seen: &Seen, after: Span) -> Span {
         let start = Timestamp(0);
-        let interest = Interest { since: start, not_before: start };
+        let interest = Interest { since: start, not_before: start, oldest: start };
         let at = start + after;
         let target = Target::global(crate::world::What::Site);
         due(&interest, Some(&Sight { target, at, seen: seen.clone() }), at).since(at)
@@ -199,7 +204,7 @@ mod tests {
         assert_eq!(pause(Span::secs(1)), Span::ms(383));
         assert_eq!(pause(Span::mins(2)), Span::ms(4080));
         assert_eq!(pause(Span::hours(3)), Span::secs(10));
-        let interest = Interest { since: Timestamp(0), not_before: Timestamp(7) };
+        let interest = Interest { since: Timestamp(0), not_before: Timestamp(7), oldest: Timestamp(0) };
         assert_eq!(due(&interest, None, Timestamp(3)), Timestamp(7));
     }
 

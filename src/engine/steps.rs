@@ -19,6 +19,7 @@ use crate::{
     runbook::{FailurePolicy, Milestone, Retry},
     world::{Call, Class, Effect, Landed, Receipt, Seen, Sight, Target},
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Moves a step on by one decision, where one is due.
 pub(super) fn advance(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
@@ -111,9 +112,8 @@ fn attempt(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Turn) {
 }
 
 /// Outputs of all steps; those without are there and empty, so that `default(…)` works.
-fn known(cx: &Cx<'_>) -> std::collections::BTreeMap<crate::ids::StepId, Outputs> {
-    let mut all: std::collections::BTreeMap<_, _> =
-        cx.state.steps.keys().map(|id| (id.clone(), Outputs::new())).collect();
+fn known(cx: &Cx<'_>) -> BTreeMap<crate::ids::StepId, Outputs> {
+    let mut all: BTreeMap<_, _> = cx.state.steps.keys().map(|id| (id.clone(), Outputs::new())).collect();
     all.extend(cx.state.outputs.clone());
     all
 }
@@ -157,18 +157,33 @@ pub(super) fn context<'a>(cx: &Cx<'a>, step: &'a PlanStep, run: &'a StepRun, inp
     }
 }
 
-/// What must be looked at for a step that runs: what its action asks, and what guards it.
-pub(super) fn targets(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs) -> Vec<Target> {
+/// What guards a send was seen so long ago at most; longer than two looks, one after the other, may take.
+const GUARDED: Span = Span::secs(25);
+
+/// What must be looked at for a step that runs, and the oldest sight of each that counts: what its
+/// action asks and, once all of that shows that there is something to send, what guards it. What may not
+/// be repeated is sent only on what was seen since the attempt began.
+pub(super) fn needed(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs) -> BTreeMap<Target, Timestamp> {
     let step_cx = context(cx, step, run, inputs);
-    let mut all = inputs.targets(&step_cx);
-    all.extend(inputs.action.iter().flat_map(|a| writers::targets(a, &step_cx)));
-    all.sort();
-    all.dedup();
-    all
+    let own = |oldest| inputs.targets(&step_cx).into_iter().map(move |target| (target, oldest));
+    let known: BTreeMap<_, _> = own(Timestamp(0)).collect();
+    let next = are_seen(cx, &known).then(|| inputs.next(&step_cx, cx.world));
+    let (Some(Next::Send { effect, .. }), Some(action)) = (next, &inputs.action) else { return known };
+    let oldest = if effect.class() == Class::Desired { Timestamp(0) } else { run.past_now().started };
+    let guard = writers::targets(action, &step_cx, cx.world).into_iter().map(|t| (t, oldest.max(cx.now - GUARDED)));
+    own(oldest).chain(guard).collect()
 }
 
-fn targets_of(cx: &Cx<'_>, step: &PlanStep, run: &StepRun) -> Vec<Target> {
-    run.inputs.as_ref().map(|inputs| targets(cx, step, run, inputs)).unwrap_or_default()
+/// Whether all of it was seen, and not too long ago.
+pub(super) fn are_seen(cx: &Cx<'_>, needed: &BTreeMap<Target, Timestamp>) -> bool {
+    needed.iter().all(|(target, oldest)| cx.world.sight(target).is_some_and(|sight| sight.at >= *oldest))
+}
+
+/// All that a step may be decided on now: what its action asks and what would guard it.
+pub(super) fn concerns(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs) -> BTreeSet<Target> {
+    let step_cx = context(cx, step, run, inputs);
+    let guard = inputs.action.iter().flat_map(|action| writers::targets(action, &step_cx, cx.world));
+    inputs.targets(&step_cx).into_iter().chain(guard).collect()
 }
 
 pub(super) fn running(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Turn) {
@@ -187,7 +202,7 @@ pub(super) fn running(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Tu
     }
     let Some(inputs) = &run.inputs else { return };
     let step_cx = context(cx, step, run, inputs);
-    let seen = targets(cx, step, run, inputs).iter().all(|t| cx.world.sight(t).is_some());
+    let seen = are_seen(cx, &needed(cx, step, run, inputs));
     let late = out_of_time(cx, step, run);
     if !seen {
         if late {
@@ -372,8 +387,11 @@ fn done(
     }
     let probes = !step.draft.verify.is_empty() && step.at == cx.state.plan.ends.to.name;
     // What a probe saw before the promotion's end was no write, though it ends after it.
-    let since =
-        |promoted| targets_of(cx, step, run).iter().all(|t| cx.world.sight(t).is_some_and(|s| s.at >= promoted));
+    let targets = |inputs: &Inputs| inputs.targets(&context(cx, step, run, inputs));
+    let since = |promoted| {
+        let seen = |t: Target| cx.world.sight(&t).is_some_and(|s| s.at >= promoted);
+        run.inputs.as_ref().map(targets).unwrap_or_default().into_iter().all(seen)
+    };
     let first_write = probes && cx.state.promoted().is_some_and(since);
     if first_write && !cx.state.milestones.contains_key(&Milestone::WritesAccepted) {
         turn.push(EventKind::MilestoneReached { milestone: Milestone::WritesAccepted, step: id });

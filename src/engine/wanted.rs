@@ -30,6 +30,8 @@ pub struct Interest {
     pub since: Timestamp,
     /// Not before that.
     pub not_before: Timestamp,
+    /// What was seen before that does not count.
+    pub oldest: Timestamp,
 }
 
 /// Everything that has to be under way.
@@ -47,7 +49,7 @@ pub fn wanted(state: &RunState, world: &World, now: Timestamp, live: Live) -> Wa
                 _ if matches!(effect.effect.class(), Class::Token | Class::Unobservable) => {}
                 _ => {
                     // A quick yes is believed at once; only a no has to outwait the dark window.
-                    let interest = Interest { since: effect.intended, not_before: now };
+                    let interest = Interest { since: effect.intended, not_before: now, oldest: Timestamp(0) };
                     all.looks.insert(effect.effect.target.clone(), interest);
                 }
             }
@@ -58,8 +60,9 @@ pub fn wanted(state: &RunState, world: &World, now: Timestamp, live: Live) -> Wa
         }
         let Some(inputs) = &run.inputs else { continue };
         let since = run.past_now().sent.last().map_or(run.past_now().started, |e| e.at);
-        for target in steps::targets(&cx, step, run, inputs) {
-            all.looks.entry(target).or_insert(Interest { since, not_before: since });
+        for (target, oldest) in steps::needed(&cx, step, run, inputs) {
+            let interest = all.looks.entry(target).or_insert(Interest { since, not_before: since, oldest });
+            interest.oldest = interest.oldest.max(oldest);
         }
     }
     all

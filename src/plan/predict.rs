@@ -180,21 +180,29 @@ impl Chain {
 
     /// Sees to it that every target has a sight, were it of our ignorance.
     fn look(&mut self, inputs: &Inputs, cx: &StepCx<'_>) {
-        let guard = inputs.action.iter().flat_map(|a| writers::targets(a, cx));
-        for target in inputs.targets(cx).into_iter().chain(guard) {
-            if self.overlay.sight(&target).is_some() {
-                continue;
-            }
-            let unrunnable = matches!(&target.what, What::Command(c) if !c.read_only);
-            let seen = if unrunnable {
-                // A check that may change something is not run by plans: it is planned as not yet so.
-                Seen::Answer(Answer { ok: false, why: "not run by plans".into(), output: serde_json::Value::Null })
-            } else {
-                self.missing.insert(target.clone());
-                Seen::Unknown { why: "not looked at".into() }
-            };
-            self.overlay.put(Sight { target, at: cx.now, seen });
+        inputs.targets(cx).into_iter().for_each(|target| self.see(target, cx.now));
+        let Some(action) = &inputs.action else { return };
+        // What guards it: one look may show that another is needed.
+        while let Some(target) =
+            writers::targets(action, cx, &self.overlay).into_iter().find(|t| self.overlay.sight(t).is_none())
+        {
+            self.see(target, cx.now);
         }
+    }
+
+    fn see(&mut self, target: Target, now: Timestamp) {
+        if self.overlay.sight(&target).is_some() {
+            return;
+        }
+        let unrunnable = matches!(&target.what, What::Command(c) if !c.read_only);
+        let seen = if unrunnable {
+            // A check that may change something is not run by plans: it is planned as not yet so.
+            Seen::Answer(Answer { ok: false, why: "not run by plans".into(), output: serde_json::Value::Null })
+        } else {
+            self.missing.insert(target.clone());
+            Seen::Unknown { why: "not looked at".into() }
+        };
+        self.overlay.put(Sight { target, at: now, seen });
     }
 
     fn judge(&mut self, plan: &Plan, step: &PlanStep, found: &writers::Writers) {

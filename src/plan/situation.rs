@@ -4,7 +4,7 @@
 use crate::{
     action::{
         shift_traffic::weight,
-        writers::{Gate, frozen_by_run, gate},
+        writers::{Gate, frozen_by_run, gate, gate_targets},
     },
     clock::{Span, Timestamp},
     ids::{ResourceName, SiteName},
@@ -94,7 +94,20 @@ pub struct Refusal {
 }
 
 impl Situation {
-    /// What has to be looked at.
+    /// What decides whether and whence a run may move, as far as `seen` shows that it matters: of a
+    /// database that follows another nobody needs the parameters. Ask again with what was seen.
+    pub fn decisive(runbook: &Runbook, seen: &World) -> BTreeSet<Target> {
+        let decides = |target: &Target| matches!(target.what, What::Db(_) | What::Records(_) | What::Site);
+        let mut all = Self::targets(runbook);
+        all.retain(decides);
+        for resource in runbook.resources.values() {
+            let sites = resource.sites().into_iter().filter_map(|name| runbook.sites.get(name));
+            all.extend(sites.flat_map(|site| gate_targets(resource, site, seen)));
+        }
+        all
+    }
+
+    /// All that can be told of the sites.
     pub fn targets(runbook: &Runbook) -> BTreeSet<Target> {
         let mut all = BTreeSet::new();
         for resource in runbook.resources.values() {

@@ -5,7 +5,7 @@ use super::{
     probe::Command,
     rds::{self, Status},
     sfn,
-    target::{Seen, Target},
+    target::{Seen, Target, What},
 };
 use crate::{
     clock::Span,
@@ -257,6 +257,30 @@ impl Effect {
         }
     }
 
+    /// Whether it may show in what is described of a target: then what was seen before it is old.
+    pub fn unsettles(&self, target: &Target) -> bool {
+        match (&self.call, &target.what) {
+            // Roles and parameters of one database show in those of another.
+            (
+                Call::Rds(_),
+                What::Db(_)
+                | What::Retired(_)
+                | What::Parameters(_)
+                | What::Lag(_)
+                | What::SlotLag(_)
+                | What::Position(_)
+                | What::Marker(..)
+                | What::Connect(_)
+                | What::Snapshot(_),
+            )
+            | (Call::Dns(_), What::Records(_) | What::Change(_) | What::Dns(_)) => true,
+            (Call::Scaling(_), What::Group(_)) => target.site == self.target.site,
+            (Call::Rds(_) | Call::Dns(_) | Call::Scaling(_), _) => false,
+            // They may do anything.
+            (Call::Machine(_) | Call::Run(_) | Call::Post(_), what) => what.is_described(),
+        }
+    }
+
     /// Judges from the sight before it and one after whether this happened.
     pub fn happened(&self, before: &Seen, now: &Seen) -> Landed {
         if matches!(now, Seen::Unknown { .. }) {
@@ -330,6 +354,38 @@ fn dns_happened(batch: &dns::Batch, before: &Seen, now: &dns::Records) -> Landed
     if batch.upserts.iter().all(unchanged) { Landed::No } else { Landed::Superseded }
 }
 
+/// A value that was to be changed: it is as wanted, as it was, or as somebody else made it. `before` is
+/// none where it was not seen.
+fn changed<T: PartialEq + ?Sized>(now: Option<&T>, wanted: Option<&T>, before: Option<Option<&T>>) -> Landed {
+    match before {
+        _ if now == wanted => Landed::Yes,
+        Some(old) if old == now => Landed::No,
+        Some(_) => Landed::Superseded,
+        None => Landed::Unclear,
+    }
+}
+
+/// While security groups change, those that come are there beside those that go.
+fn regrouped(wanted: &[String], before: &Seen, now: &[String]) -> Landed {
+    let Seen::Db(rds::Db { security_groups: old, .. }) = before else {
+        return if now == wanted { Landed::Yes } else { Landed::Unclear };
+    };
+    let known = |group: &String| wanted.contains(group) || old.contains(group);
+    let between = now.iter().all(known) && wanted.iter().all(|group| now.contains(group));
+    match changed(Some(now), Some(wanted), Some(Some(old.as_slice()))) {
+        Landed::Superseded if between => Landed::InProgress,
+        landed => landed,
+    }
+}
+
+fn tag_before<'a>(before: &'a Seen, key: &str) -> Option<Option<&'a String>> {
+    match before {
+        Seen::Db(db) => Some(db.tags.get(key)),
+        Seen::Parameters(group) => Some(group.tags.get(key)),
+        _ => None,
+    }
+}
+
 fn rds_happened(call: &rds::Call, before: &Seen, now: &Seen) -> Landed {
     use rds::Call as R;
     let yes = |did: bool| if did { Landed::Yes } else { Landed::No };
@@ -342,16 +398,15 @@ fn rds_happened(call: &rds::Call, before: &Seen, now: &Seen) -> Landed {
             (Some(_), Status::Modifying | Status::Rebooting, _) => Landed::InProgress,
             _ => Landed::No,
         },
-        (R::SetParameter { parameter, value, .. }, Seen::Parameters(group)) => match before {
-            _ if group.values.get(parameter) == value.as_ref() => Landed::Yes,
-            Seen::Parameters(old) if old.values.get(parameter) == group.values.get(parameter) => Landed::No,
-            _ => Landed::Superseded,
-        },
+        (R::SetParameter { parameter, value, .. }, Seen::Parameters(group)) => {
+            let old = if let Seen::Parameters(old) = before { Some(old.values.get(parameter)) } else { None };
+            changed(group.values.get(parameter), value.as_ref(), old)
+        }
         (
             R::Tag { key, value, .. },
             Seen::Db(rds::Db { tags, .. }) | Seen::Parameters(rds::Parameters { tags, .. }),
-        ) => yes(tags.get(key) == value.as_ref()),
-        (R::SetSecurityGroups { groups, .. }, Seen::Db(db)) => yes(db.security_groups == *groups),
+        ) => changed(tags.get(key), value.as_ref(), tag_before(before, key)),
+        (R::SetSecurityGroups { groups, .. }, Seen::Db(db)) => regrouped(groups, before, &db.security_groups),
         // The target of a rename is the new name.
         (R::Rename { resource_id, .. }, Seen::Db(db)) if db.resource_id == *resource_id => {
             if db.status == Status::Available { Landed::Yes } else { Landed::InProgress }

@@ -126,6 +126,31 @@ impl What {
         }
     }
 
+    /// Whether AWS describes it; else the workload itself, or this machine, is asked.
+    pub fn is_described(&self) -> bool {
+        match self {
+            Self::Db(_)
+            | Self::Retired(_)
+            | Self::Parameters(_)
+            | Self::Lag(_)
+            | Self::SlotLag(_)
+            | Self::Snapshot(_)
+            | Self::Group(_)
+            | Self::Records(_)
+            | Self::Change(_)
+            | Self::Machine(_)
+            | Self::Execution(..)
+            | Self::Site => true,
+            Self::Position(_)
+            | Self::Marker(..)
+            | Self::Connect(_)
+            | Self::Http(_)
+            | Self::Dns(_)
+            | Self::Sql(_)
+            | Self::Command(_) => false,
+        }
+    }
+
     /// Whether it takes a time of its own: the workload itself is asked, or more than one page read.
     fn is_slow(&self) -> bool {
         match self {
@@ -265,6 +290,10 @@ impl World {
     /// Forgets a target, so that it is looked at anew.
     pub fn forget(&mut self, target: &Target) {
         self.0.remove(target);
+    }
+    /// All that was seen, in order.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.0.keys()
     }
     /// All sights, in the order of their targets.
     pub fn sights(&self) -> impl Iterator<Item = &Sight> {

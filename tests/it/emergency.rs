@@ -61,7 +61,7 @@ fn seeds() -> std::ops::Range<u64> {
 #[tokio::test(start_paused = true)]
 async fn an_emergency_loses_what_was_not_replicated_says_so_and_the_snapshot_keeps_it() {
     for seed in seeds() {
-        loses_the_unreplicated_and_keeps_it(seed, "primary-lost", Span::ZERO).await;
+        Box::pin(loses_the_unreplicated_and_keeps_it(seed, "primary-lost", Span::ZERO)).await;
     }
 }
 
@@ -70,7 +70,7 @@ async fn so_does_one_whose_site_dies_while_it_runs() {
     for step in ["lag", "declare", "hold_deploys", "scale", "freeze", "open", "promote"] {
         for seed in 0..4 {
             // Back for a while before anybody comes: within 90 minutes.
-            loses_the_unreplicated_and_keeps_it(seed, &format!("primary-lost@{step}"), Span::hours(2)).await;
+            Box::pin(loses_the_unreplicated_and_keeps_it(seed, &format!("primary-lost@{step}"), Span::hours(2))).await;
         }
     }
 }

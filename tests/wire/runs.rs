@@ -37,7 +37,7 @@ enum Trouble {
     Truncated,
     AccessDenied,
     Missing,
-    /// By hand, before the step looked.
+    /// By hand, as the step begins: what may be repeated may have been seen a moment before.
     AlreadyDone,
     /// By somebody else, between the look and the send.
     SameMeanwhile,
@@ -164,21 +164,38 @@ impl Chain {
         {
             let plan = self.lab.plan(direction, run).await;
             let troubles = self.troubles(direction, changes);
-            extra.extend(troubles.iter().filter(|(_, t)| *t == Some(Trouble::SameMeanwhile)).filter_map(|(c, _)| {
-                let (_, effect) = c.effect(&plan);
-                // What states how things shall be is done again, which changes nothing; the rest is refused.
-                (effect.class() == Class::Desired).then(|| key(c.operation, &effect.call().region))
-            }));
             self.spoil(&troubles);
             let hands = self.hands(&troubles, &plan);
+            let (sent, effects) =
+                (self.sent(changes), changes.iter().map(|c| c.effect(&plan).1.clone()).collect::<Vec<_>>());
             let ran = self.lab.run(plan, hands).await;
             self.judge(&ran, &troubles);
+            for ((n, (change, trouble)), effect) in troubles.iter().enumerate().zip(effects) {
+                // What states how things shall be is done again, which changes nothing; the rest is refused.
+                let again = match trouble {
+                    Some(Trouble::SameMeanwhile) => true,
+                    Some(Trouble::AlreadyDone) => self.sent(changes)[n] > sent[n],
+                    _ => false,
+                };
+                if again && effect.class() == Class::Desired {
+                    extra.push(key(change.operation, &effect.call().region));
+                }
+            }
         }
         let mut applied = self.applied();
         for key in extra {
             *applied.get_mut(&key).unwrap() -= 1;
         }
         Outcome { applied, world: self.seen() }
+    }
+
+    /// How often each call was sent by a run so far.
+    fn sent(&self, changes: &[Change]) -> Vec<usize> {
+        let of = |c: &Change| {
+            let calls = self.lab.wire.proxy.calls_of(c.operation);
+            calls.iter().filter(|call| call.parameters.contains(c.containing)).count()
+        };
+        changes.iter().map(of).collect()
     }
 
     fn spoil(&self, troubles: &[(&Change, Option<Trouble>)]) {

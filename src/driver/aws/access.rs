@@ -21,7 +21,7 @@ use aws_smithy_runtime_api::{
 };
 use std::{
     collections::BTreeMap,
-    sync::{Arc, OnceLock},
+    sync::{Arc, LazyLock, OnceLock},
     time::Duration,
 };
 use tokio::sync::OnceCell;
@@ -82,16 +82,19 @@ pub(super) struct Access {
     made: BTreeMap<SiteName, OnceCell<Clients>>,
 }
 
+/// Made when it is first used: most runs need few services of a site, and a client costs as much as
+/// half a call.
+type Made<T> = LazyLock<T, Box<dyn FnOnce() -> T + Send>>;
+
 /// The clients of a site.
-#[derive(Clone, Debug)]
 pub(super) struct Clients {
-    pub(super) autoscaling: aws_sdk_autoscaling::Client,
-    pub(super) cloudwatch: aws_sdk_cloudwatch::Client,
-    pub(super) rds: aws_sdk_rds::Client,
-    pub(super) route53: aws_sdk_route53::Client,
-    pub(super) secrets: aws_sdk_secretsmanager::Client,
-    pub(super) sfn: aws_sdk_sfn::Client,
-    pub(super) sts: aws_sdk_sts::Client,
+    pub(super) autoscaling: Made<aws_sdk_autoscaling::Client>,
+    pub(super) cloudwatch: Made<aws_sdk_cloudwatch::Client>,
+    pub(super) rds: Made<aws_sdk_rds::Client>,
+    pub(super) route53: Made<aws_sdk_route53::Client>,
+    pub(super) secrets: Made<aws_sdk_secretsmanager::Client>,
+    pub(super) sfn: Made<aws_sdk_sfn::Client>,
+    pub(super) sts: Made<aws_sdk_sts::Client>,
 }
 
 impl Access {
@@ -158,11 +161,14 @@ fn clients(config: SdkConfig, purpose: Purpose) -> Clients {
     let config = config.into_builder().retry_config(retries).build();
     macro_rules! client {
         ($service:ident) => {{
-            let builder = $service::config::Builder::from(&config);
-            $service::Client::from_conf(match purpose {
-                Purpose::Read => builder.interceptor(ReadsOnly).build(),
-                Purpose::Write => builder.build(),
-            })
+            let config = config.clone();
+            LazyLock::new(Box::new(move || {
+                let builder = $service::config::Builder::from(&config);
+                $service::Client::from_conf(match purpose {
+                    Purpose::Read => builder.interceptor(ReadsOnly).build(),
+                    Purpose::Write => builder.build(),
+                })
+            }))
         }};
     }
     Clients {

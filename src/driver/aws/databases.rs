@@ -37,6 +37,9 @@ pub(super) async fn instances(place: &Place<'_>, asked: &[&What]) -> Result<Vec<
     let mut found = vec![];
     while let Some(instance) = pages.next().await {
         let instance = instance.map_err(|e| place.failed("rds", Failed::of(&e)))?;
+        if let Some((owner, _)) = instance.db_instance_arn().and_then(|arn| arn.split_once(":db:")) {
+            place.owner.get_or_init(|| owner.to_owned());
+        }
         found.extend(instance::read(&instance, &place.site, place.sites));
     }
     place.answered("rds");
@@ -73,14 +76,24 @@ pub(super) fn answer(what: &What, all: &[Db]) -> Seen {
 /// A parameter group: the values that somebody set, and lifeboat's tags.
 pub(super) async fn parameters(place: &Place<'_>, name: &str) -> Asked {
     place.turn("rds").await;
-    // Where there is no such group neither answers with one; the first says so in one word.
-    let (arn, values) = tokio::join!(group_arn(place.clients, name), values(place.clients, name));
+    let arn = match place.owner.get() {
+        Some(owner) => Ok(Some(format!("{owner}:pg:{name}"))),
+        None => group_arn(place.clients, name).await,
+    };
     let Some(arn) = arn.map_err(|f| place.failed("rds", f))? else { return Ok(Seen::Absent) };
-    let values = values.map_err(|f| place.failed("rds", f))?;
-    let tags = place.clients.rds.list_tags_for_resource().resource_name(arn).send().await;
+    let tags = place.clients.rds.list_tags_for_resource().resource_name(arn).send();
+    let (values, tags) = tokio::join!(values(place.clients, name), tags);
+    let values = match values {
+        Err(failed) if is_missing_group(&failed) => return Ok(Seen::Absent),
+        values => values.map_err(|f| place.failed("rds", f))?,
+    };
     let tags = tags.map_err(|e| place.failed("rds", Failed::of(&e)))?;
     place.answered("rds");
     Ok(Seen::Parameters(Parameters { name: name.to_owned(), values, tags: instance::tags(tags.tag_list()) }))
+}
+
+fn is_missing_group(failed: &Failed) -> bool {
+    failed.code().is_some_and(|code| code.starts_with("DBParameterGroupNotFound"))
 }
 
 /// What was set in a parameter group by anyone.
@@ -104,7 +117,7 @@ pub(super) async fn group_arn(clients: &Clients, name: &str) -> Result<Option<St
             Ok(found.db_parameter_groups().first().and_then(|g| g.db_parameter_group_arn()).map(str::to_owned))
         }
         Err(e) => match Failed::of(&e) {
-            failed if failed.code().is_some_and(|c| c.starts_with("DBParameterGroupNotFound")) => Ok(None),
+            failed if is_missing_group(&failed) => Ok(None),
             failed => Err(failed),
         },
     }

@@ -17,7 +17,7 @@ use crate::{
 use futures_util::future::join_all;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 /// What one look gives.
@@ -29,6 +29,7 @@ pub struct Eyes {
     pace: Arc<Pace>,
     /// The names that matter of each zone.
     names: BTreeMap<String, BTreeSet<String>>,
+    owners: BTreeMap<SiteName, OnceLock<String>>,
 }
 
 /// A site, and what is needed to ask about it.
@@ -36,6 +37,9 @@ pub(super) struct Place<'a> {
     pub(super) site: Site,
     pub(super) sites: &'a BTreeMap<SiteName, Site>,
     pub(super) clients: &'a Clients,
+    /// How the ARNs of all databases and parameter groups here begin (`arn:aws:rds:REGION:ACCOUNT`), once
+    /// a database was seen: it saves to ask for each.
+    pub(super) owner: &'a OnceLock<String>,
     pace: &'a Pace,
 }
 
@@ -62,7 +66,9 @@ impl Eyes {
     /// Eyes on these premises. `names` are the names that matter of each zone, so that a large zone
     /// need not be read whole for one of them.
     pub fn new(premises: Premises, names: BTreeMap<String, BTreeSet<String>>, pace: Arc<Pace>) -> Self {
-        Self { access: Arc::new(Access::for_reads(premises)), pace, names }
+        let global = SiteName::new(Target::GLOBAL);
+        let owners = premises.sites.keys().cloned().chain([global]).map(|site| (site, OnceLock::new())).collect();
+        Self { access: Arc::new(Access::for_reads(premises)), pace, names, owners }
     }
 
     /// What the hand works with too.
@@ -72,8 +78,9 @@ impl Eyes {
 
     pub(super) async fn place(&self, site: &SiteName) -> Result<Place<'_>, LookError> {
         let unknown = || LookError::Permanent { why: format!("no site {site} in the runbook") };
+        let owner = self.owners.get(site).ok_or_else(unknown)?;
         let (known, clients) = self.access.at(site).await.ok_or_else(unknown)?;
-        Ok(Place { site: known, sites: &self.access.premises().sites, clients, pace: &self.pace })
+        Ok(Place { site: known, sites: &self.access.premises().sites, clients, owner, pace: &self.pace })
     }
 
     /// What is seen of each target, in the order given. Of what is not AWS's the caller asks others.
