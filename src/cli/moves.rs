@@ -22,7 +22,8 @@ use crate::{
     view,
     world::World as Sights,
 };
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::task::JoinHandle;
 
 /// `lifeboat failover`.
 pub(super) fn failover(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
@@ -84,6 +85,8 @@ pub(super) struct Move<'a> {
     pub(super) store: Arc<dyn Store>,
     pub(super) policy: Policy,
     pub(super) since: Option<Timestamp>,
+    /// What the sites are asked while the store is opened, until somebody wants to know.
+    first: Mutex<Option<JoinHandle<(Situation, Sights)>>>,
 }
 
 impl<'a> Move<'a> {
@@ -93,15 +96,24 @@ impl<'a> Move<'a> {
         for step in &policy.accept {
             known_step(&loaded, step.as_str())?;
         }
-        // A dry run leaves no trace, not even an empty store.
-        let store = store(common, !args.dry_run)?;
         let purpose = if args.dry_run { Purpose::Look } else { Purpose::Begin };
-        if !args.dry_run {
-            keeps_its_world(common, &loaded, &store).await?;
-        }
-        let world = world(common, purpose(&loaded))?;
+        // A dry run leaves no trace, not even an empty store.
+        let (writes, settings) = (!args.dry_run, common.clone());
+        let (store, world, first) = if common.sandbox {
+            let store = store(common, writes)?;
+            if writes {
+                keeps_its_world(common, &loaded, &store).await?;
+            }
+            (store, world(common, purpose(&loaded))?, None)
+        } else {
+            let world = world(common, purpose(&loaded))?;
+            let (look, clock, runbook) = (world.look.clone(), world.clock.clone(), loaded.runbook().clone());
+            let first = tokio::spawn(async move { gather::situation((&*look, &*clock), &runbook).await });
+            let opened = tokio::task::spawn_blocking(move || store(&settings, writes)).await;
+            (opened.expect("opening a store ends")?, world, Some(first))
+        };
         let since = args.since.as_deref().map(|text| since(text, world.clock.now())).transpose()?;
-        Ok(Self { common, args, loaded, world, store, policy, since })
+        Ok(Self { common, args, loaded, world, store, policy, since, first: Mutex::new(first) })
     }
 
     /// The same, with other flags.
@@ -114,6 +126,7 @@ impl<'a> Move<'a> {
             store: self.store.clone(),
             policy: self.policy.clone(),
             since: self.since.filter(|_| args.since.is_some()),
+            first: Mutex::default(),
         }
     }
 
@@ -306,6 +319,12 @@ impl<'a> Move<'a> {
 
     /// What is seen of all sites, and what it is read from.
     pub(super) async fn situation(&self) -> (Situation, Sights) {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(first) = first
+            && let Ok(found) = first.await
+        {
+            return found;
+        }
         gather::situation((&*self.world.look, &*self.world.clock), self.loaded.runbook()).await
     }
 

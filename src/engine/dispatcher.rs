@@ -21,7 +21,7 @@ use crate::{
     store::StoreError,
     world::{Receipt, Sight, Target, World, permit::Permit},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// What was seen so long ago at most is what a step begins with: an answer of AWS takes as long.
@@ -51,6 +51,8 @@ pub(super) struct Dispatcher {
     last_inbox: Timestamp,
     hold: Option<Hold>,
     told: BTreeMap<StepId, StepView>,
+    /// Facts that the state holds already and the journal does not: they go with the first commit.
+    first: Vec<Event>,
 }
 
 impl Dispatcher {
@@ -77,7 +79,13 @@ impl Dispatcher {
             last_inbox,
             hold: None,
             told: BTreeMap::new(),
+            first: vec![],
         }
+    }
+
+    /// The same, of a run whose first facts are not in its journal yet.
+    pub(super) fn beginning(self, first: Vec<Event>) -> Self {
+        Self { first, ..self }
     }
 
     pub(super) fn state(&self) -> &RunState {
@@ -104,7 +112,8 @@ impl Dispatcher {
     /// Decides until there is nothing new, then commits all of it at once.
     async fn turn(&mut self) -> Result<(), EngineError> {
         let now = self.deps.clock.now();
-        let (mut scratch, mut batch): (Option<RunState>, Vec<Event>) = (None, vec![]);
+        let mut batch = std::mem::take(&mut self.first);
+        let mut scratch = (!batch.is_empty()).then(|| self.state.clone());
         loop {
             let state = scratch.as_ref().unwrap_or(&self.state);
             let turn = decide(state, &self.world, now, self.live);
@@ -197,7 +206,8 @@ impl Dispatcher {
         if matches!(event.kind, EventKind::AttemptStarted { .. }) {
             // What the plan or another step saw a moment ago, with no change of ours since, is not asked again.
             let recent = |t: &Target| self.world.sight(t).is_some_and(|s| s.at + MOMENT >= event.at);
-            stale.retain(|target| !(target.what.is_described() && recent(target)));
+            let kept: BTreeSet<_> = stale.extract_if(.., |t| t.what.is_described() && recent(t)).collect();
+            kept.iter().for_each(|target| self.world.seen_before(target, event.at));
         }
         stale.iter().for_each(|target| self.world.forget(target));
     }

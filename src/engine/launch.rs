@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    event::{Control, Event, EventKind, Notice, Obligation, Policy, Posted, Realm, Who},
+    event::{Control, Event, EventKind, Obligation, Policy, Posted, Realm, Who},
     ids::{ControlId, Digest, RunId, Seq},
     plan::Plan,
     store::Journal,
@@ -37,7 +37,7 @@ pub struct Start {
 }
 
 /// Begins a run and drives it until it ends or waits for people.
-pub async fn start(mut deps: Deps, doors: Doors, begin: Start) -> Result<(Ended, RunState), EngineError> {
+pub async fn start(deps: Deps, doors: Doors, begin: Start) -> Result<(Ended, RunState), EngineError> {
     let now = deps.clock.now();
     let mut plan = begin.plan;
     let held: Vec<_> = begin.held.into_iter().map(|held| held.take_over(&mut plan, now)).collect();
@@ -59,13 +59,10 @@ pub async fn start(mut deps: Deps, doors: Doors, begin: Start) -> Result<(Ended,
     let (run, epoch) = (deps.journal.run().clone(), deps.journal.epoch());
     let event = |(i, kind)| Event { run: run.clone(), seq: Seq(i), epoch, at: now, kind };
     let batch: Vec<_> = (1..).zip(first.into_iter().chain(held).chain(release)).map(event).collect();
-    deps.journal.append(&batch).await?;
     let state = RunState::replay(&batch)?;
     let recent = state.plan.observed.iter().filter(|sight| sight.at + MOMENT >= now).cloned();
     let world = World::of(recent);
-    let dispatcher = Dispatcher::new(deps, doors, state, world);
-    batch.into_iter().for_each(|event| dispatcher.tell(|| Notice::Event(Box::new(event))));
-    dispatcher.run().await
+    Dispatcher::new(deps, doors, state, world).beginning(batch).run().await
 }
 
 /// Takes a run up again: everything open in it is in doubt until it was looked at.

@@ -287,6 +287,12 @@ impl World {
             with(&mut sight.seen);
         }
     }
+    /// Says of a target that it was seen before an instant, be it in the same millisecond.
+    pub fn seen_before(&mut self, target: &Target, at: Timestamp) {
+        if let Some(sight) = self.0.get_mut(target).filter(|sight| sight.at >= at) {
+            sight.at = at - Span::ms(1);
+        }
+    }
     /// Forgets a target, so that it is looked at anew.
     pub fn forget(&mut self, target: &Target) {
         self.0.remove(target);

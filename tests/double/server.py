@@ -27,9 +27,7 @@ backends.list_of_moto_modules = lambda: SERVICES
 
 
 class QuietHandler(MotoRequestHandler):
-    """Without a line per request, and a connection serves call after call, as those of AWS do."""
-
-    protocol_version = "HTTP/1.1"
+    """Without a line per request."""
 
     def log_request(self, code="-", size="-"):
         pass
