@@ -25,6 +25,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("driver", &["ids", "clock", "model", "world"]),
     ("sandbox", &["ids", "clock", "model", "world", "runbook", "driver"]),
     ("engine", &["ids", "clock", "model", "world", "action", "runbook", "plan", "event", "store", "driver"]),
+    (
+        "simulation",
+        &[
+            "ids", "clock", "model", "world", "action", "runbook", "check", "plan", "event", "store", "driver",
+            "sandbox", "engine",
+        ],
+    ),
     ("view", &["ids", "clock", "diagnostic", "model", "world", "action", "runbook", "plan", "event"]),
 ];
 

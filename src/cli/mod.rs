@@ -9,7 +9,6 @@ mod controls;
 mod doctor;
 mod drill;
 mod exit;
-mod gather;
 mod generate;
 mod given;
 mod held;
