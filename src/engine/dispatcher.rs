@@ -4,6 +4,7 @@ use super::{
     control,
     decide::{Cx, Live, decide},
     doors::{Deps, Doors, Ended, EngineError, Signal},
+    late,
     poller::{Poller, glance},
     state::{Phase, RunState},
     step_run::{EffectStatus, StepState},
@@ -28,6 +29,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 enum Input {
     Seen(u64, Vec<Sight>),
     Sent(StepId, EffectNo, Result<Receipt, SendError>),
+    /// Somebody else changed its target before it was sent: it was not.
+    Overtaken(StepId, EffectNo),
     Request(Request),
     Signal(Signal),
     Due,
@@ -243,13 +246,18 @@ impl Dispatcher {
     /// Sends one effect. No answer in time means that nobody knows.
     fn send(&mut self, key: (StepId, EffectNo), permit: Permit) {
         const LIMIT: Span = Span::secs(30);
-        let effect = self.state.steps[&key.0].effects[&key.1].effect.clone();
+        let run = &self.state.steps[&key.0].effects[&key.1];
+        let (effect, before, look) = (run.effect.clone(), run.before.clone(), self.deps.look.clone());
         let limit = match &effect.call {
             crate::world::Call::Run(run) => run.limit,
             _ => LIMIT,
         };
         let (to, act, clock) = (self.inputs.0.clone(), self.deps.act.clone(), self.deps.clock.clone());
         tokio::spawn(async move {
+            if late::overtaken(&*look, &*clock, &effect, &before).await {
+                drop(to.send(Input::Overtaken(key.0, key.1)));
+                return;
+            }
             let until = clock.now() + limit;
             let result = tokio::select! {
                 biased;
@@ -289,6 +297,13 @@ impl Dispatcher {
                 if let Some(plan) = self.state.plan.clone().step(&step) {
                     let cx = Cx { state: &self.state, world: &self.world, now: self.deps.clock.now(), live: self.live };
                     let events = steps::answered(&cx, plan, effect, result);
+                    self.commit(events).await?;
+                }
+            }
+            Input::Overtaken(step, effect) => {
+                if let Some(plan) = self.state.plan.clone().step(&step) {
+                    let cx = Cx { state: &self.state, world: &self.world, now: self.deps.clock.now(), live: self.live };
+                    let events = steps::overtaken(&cx, plan, effect);
                     self.commit(events).await?;
                 }
             }

@@ -13,11 +13,11 @@
 //! | I8 | what is in doubt is settled, asked or reported: a run does not end silent about it |
 
 use crate::{
-    engine::{EffectStatus, RunState, StepRun},
+    engine::{EffectRun, EffectStatus, RunState, StepRun, StepState},
     event::{Event, EventKind, How, RunOutcome, Way},
     ids::{EffectNo, Epoch, RunId, StepId},
     plan::Section,
-    world::{Call, Effect},
+    world::{Call, Effect, Seen, Sight, dns::RecordSet},
 };
 use std::{
     collections::BTreeMap,
@@ -115,18 +115,18 @@ impl Book {
         let (run, step, no) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""), parts.next().unwrap_or(""));
         let state = self.runs.get(&RunId::from(run)).ok_or_else(|| format!("I1: {token} is of no durable run"))?;
         let (plan, steps) = state.step(&StepId::from(step)).ok_or_else(|| format!("I1: {token} is of no step"))?;
-        let meant = |(known, one): (&EffectNo, &crate::engine::EffectRun)| {
+        let meant = |(known, one): (&EffectNo, &EffectRun)| {
             // What carries a token of its content is known by that alone.
             let same = no.parse().map_or(true, |no: u32| known.0 == no);
             same && one.status == EffectStatus::Intended && one.effect == *effect
         };
-        if !steps.effects.iter().any(meant) {
+        let Some((_, intent)) = steps.effects.iter().find(|one| meant(*one)) else {
             return Err(format!("I1: {token} leaves without a durable intent: {}", effect.words()));
-        }
+        };
         if steps.way == Way::Forward && plan.section == Section::Main {
             needs_done(state, plan.needs.iter()).map_err(|need| format!("I3: {token} leaves before {need} is done"))?;
         }
-        nowhere(effect)
+        nowhere(effect, &intent.before)
     }
 }
 
@@ -167,18 +167,24 @@ fn needs_done<'a>(state: &RunState, mut needs: impl Iterator<Item = &'a StepId>)
     open.map_or(Ok(()), Err)
 }
 
-fn nowhere(effect: &Effect) -> Result<(), String> {
-    match &effect.call {
-        Call::Dns(batch) if batch.upserts.iter().all(|set| set.weight == Some(0)) => {
-            Err(format!("I6: all weights of {} become 0", batch.zone))
-        }
-        _ => Ok(()),
+/// What a batch leaves of the weights, as they were seen before it.
+fn nowhere(effect: &Effect, before: &Sight) -> Result<(), String> {
+    let (Call::Dns(batch), Seen::Records(seen)) = (&effect.call, &before.seen) else { return Ok(()) };
+    let replaced = |old: &&RecordSet| !batch.upserts.iter().any(|new| is_same(old, new));
+    let after = || seen.sets.iter().filter(replaced).chain(&batch.upserts);
+    let off = |set: &RecordSet| after().filter(|other| other.name == set.name).all(|other| other.weight == Some(0));
+    match batch.upserts.iter().find(|set| off(set)) {
+        Some(set) => Err(format!("I6: all weights of {} become 0", set.name)),
+        None => Ok(()),
     }
+}
+
+fn is_same(one: &RecordSet, other: &RecordSet) -> bool {
+    (&one.name, &one.record_type, &one.set_identifier) == (&other.name, &other.record_type, &other.set_identifier)
 }
 
 /// Steps that gave up or were left out, in words.
 pub(super) fn not_done(state: &RunState) -> Vec<StepId> {
-    use crate::engine::StepState;
     let bad = |run: &StepRun| match &run.state {
         StepState::Failed(_) | StepState::Running | StepState::Backoff(_) => true,
         StepState::Done(how) => matches!(how, How::Continued),

@@ -86,7 +86,7 @@ async fn work(
         wire: stage.wire.clone(),
         judge: stage.judge.clone(),
     });
-    let (store, act) = (stage.seams.hands)(stage.store.door(vitals.clone(), boot.clone()), act);
+    let (store, act) = (stage.seams.hands)(&stage.sandbox, stage.store.door(vitals.clone(), boot.clone()), act);
     let fence = match store.claim(&stage.key, &who).await? {
         Claim::Held(fence) => fence,
         Claim::Busy(_) => return Ok(End::Busy),

@@ -13,6 +13,7 @@ use super::{
     verdict::{self, Played},
 };
 use crate::{
+    action::Question,
     clock::{Clock, Span, Timestamp, TokioClock},
     driver::{Act, Look},
     engine::{Inherited, RunState, Signal, Start},
@@ -30,19 +31,23 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 pub struct Seams {
     /// Between the doors of the store and what it keeps.
     pub kept: Box<Wrap<dyn Store>>,
-    /// Between the engine and its store and hands.
+    /// Between the engine and its store and hands, with the world at hand.
     pub hands: Box<Swap>,
     /// Between the engine and its eyes.
     pub look: Box<Wrap<dyn Look>>,
 }
 
 type Wrap<T> = dyn Fn(Arc<T>) -> Arc<T> + Send + Sync;
-type Swap = dyn Fn(Arc<dyn Store>, Arc<dyn Act>) -> (Arc<dyn Store>, Arc<dyn Act>) + Send + Sync;
+type Swap = dyn Fn(&Arc<Sandbox>, Arc<dyn Store>, Arc<dyn Act>) -> (Arc<dyn Store>, Arc<dyn Act>) + Send + Sync;
 
 impl Default for Seams {
     /// Nothing is between.
     fn default() -> Self {
-        Self { kept: Box::new(|store| store), hands: Box::new(|store, act| (store, act)), look: Box::new(|look| look) }
+        Self {
+            kept: Box::new(|store| store),
+            hands: Box::new(|_, store, act| (store, act)),
+            look: Box::new(|look| look),
+        }
     }
 }
 
@@ -277,10 +282,12 @@ impl Scene {
     async fn come(&mut self, run: &RunId, (start, policy): (&Start, &Policy)) -> Errand {
         let after = self.dice.span(Span::secs(2), Span::mins(2));
         self.stage.sleep(after).await;
-        while !self.stage.wire.is_idle() {
+        let Some(state) = self.stage.judge.run(run) else { return Errand::Begin(Box::new(start.clone())) };
+        // Who is asked what became of a call does not answer while it may still arrive.
+        let asked = state.open_asks().any(|(_, ask)| ask.question == Question::InDoubt);
+        while asked && !self.stage.wire.is_idle() {
             self.stage.sleep(Span::secs(5)).await;
         }
-        let Some(state) = self.stage.judge.run(run) else { return Errand::Begin(Box::new(start.clone())) };
         for control in self.people.say(&state, &self.stage.sandbox) {
             self.post(run, &control).await;
         }

@@ -8,7 +8,7 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 use tokio::{
-    sync::{mpsc::UnboundedSender, watch},
+    sync::{Notify, mpsc::UnboundedSender},
     time::Instant,
 };
 
@@ -27,7 +27,9 @@ pub(super) enum Pulse {
 pub(super) struct Vitals {
     /// Its number among all of a schedule.
     pub(super) number: u32,
-    pulse: watch::Sender<Pulse>,
+    pulse: Mutex<Pulse>,
+    /// Woken in the order in which they wait: a `watch` wakes by chance, and no seed would play twice.
+    changed: Notify,
     passed: Mutex<Passed>,
     skew: AtomicI64,
     world: Arc<dyn Clock>,
@@ -49,8 +51,9 @@ impl Vitals {
         told: &UnboundedSender<(u32, Deed)>,
     ) -> Arc<Self> {
         let passed = Mutex::new(Passed { points: 0, blows: trouble.blows });
-        let (pulse, skew) = (watch::Sender::new(Pulse::Awake), AtomicI64::new(trouble.skew));
-        Arc::new(Self { number, pulse, passed, skew, world: world.clone(), told: told.clone() })
+        let (pulse, changed) = (Mutex::new(Pulse::Awake), Notify::new());
+        let skew = AtomicI64::new(trouble.skew);
+        Arc::new(Self { number, pulse, changed, passed, skew, world: world.clone(), told: told.clone() })
     }
 
     fn passed(&self) -> MutexGuard<'_, Passed> {
@@ -58,43 +61,56 @@ impl Vitals {
     }
 
     pub(super) fn pulse(&self) -> Pulse {
-        *self.pulse.borrow()
+        *self.pulse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn becomes(&self, pulse: Pulse) {
+        {
+            let mut now = self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
+            // Nobody rises from the dead.
+            if *now == Pulse::Dead {
+                return;
+            }
+            *now = pulse;
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// Returns when it is so.
+    async fn until(&self, so: impl Fn(Pulse) -> bool) -> Pulse {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let now = self.pulse();
+            if so(now) {
+                return now;
+            }
+            changed.await;
+        }
     }
 
     /// Ends it, at whatever point it is.
     pub(super) fn kill(&self) {
-        self.pulse.send_replace(Pulse::Dead);
-    }
-
-    /// Lets a stopped one go on.
-    pub(super) fn wake(&self) {
-        self.pulse.send_if_modified(|pulse| {
-            let stopped = *pulse == Pulse::Stopped;
-            if stopped {
-                *pulse = Pulse::Awake;
-            }
-            stopped
-        });
+        self.becomes(Pulse::Dead);
     }
 
     /// Stops it for a while. `suspended`: its run's clock stood still meanwhile, as that of a machine
     /// that slept does.
     fn stop(self: &Arc<Self>, span: Span, suspended: bool) {
-        self.pulse.send_replace(Pulse::Stopped);
+        self.becomes(Pulse::Stopped);
         let this = self.clone();
         tokio::spawn(async move {
             let since = this.world.now();
-            let mut ends = this.pulse.subscribe();
             tokio::select! {
                 biased;
-                _ = ends.wait_for(|pulse| *pulse != Pulse::Stopped) => {}
+                _ = this.until(|pulse| pulse == Pulse::Dead) => {}
                 () = this.world.sleep_until(since + span) => {}
             }
             if suspended {
                 let slept = i64::try_from(this.world.now().since(since).0).unwrap_or(0);
                 this.skew.fetch_sub(slept, Ordering::Relaxed);
             }
-            this.wake();
+            this.becomes(Pulse::Awake);
         });
     }
 
@@ -130,26 +146,7 @@ impl Vitals {
 
     /// Returns when it runs; never where it died.
     pub(super) async fn awake(&self) {
-        let mut pulse = self.pulse.subscribe();
-        if pulse.wait_for(|pulse| *pulse == Pulse::Awake).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-
-    /// Returns when it does not run any more.
-    async fn still(&self) -> Pulse {
-        let mut pulse = self.pulse.subscribe();
-        let now = pulse.wait_for(|pulse| *pulse != Pulse::Awake).await.map(|pulse| *pulse);
-        match now {
-            Ok(pulse) => pulse,
-            Err(_) => std::future::pending().await,
-        }
-    }
-
-    /// Returns when it is stopped no more: it woke, or died.
-    async fn stirs(&self) {
-        let mut pulse = self.pulse.subscribe();
-        drop(pulse.wait_for(|pulse| *pulse != Pulse::Stopped).await);
+        self.until(|pulse| pulse == Pulse::Awake).await;
     }
 
     /// Lives a process's life: it goes on only while it runs. None: it was killed.
@@ -158,12 +155,12 @@ impl Vitals {
         loop {
             tokio::select! {
                 biased;
-                pulse = self.still() => match pulse {
-                    Pulse::Dead => return None,
-                    Pulse::Stopped | Pulse::Awake => {
-                        self.stirs().await;
+                pulse = self.until(|pulse| pulse != Pulse::Awake) => {
+                    if pulse == Pulse::Dead {
+                        return None;
                     }
-                },
+                    self.until(|pulse| pulse != Pulse::Stopped).await;
+                }
                 done = &mut life => return Some(done),
             }
         }
