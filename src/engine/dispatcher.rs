@@ -15,7 +15,7 @@ use crate::{
     action::Next,
     clock::{Hold, Span, Timestamp},
     driver::SendError,
-    event::{Control, Event, EventKind, Notice, PauseReason, Posted, Request, StepView},
+    event::{Control, Event, EventKind, Notice, PauseReason, Posted, Request, StepView, Way},
     ids::{ControlId, EffectNo, SiteName, StepId},
     model::Mode,
     runbook::HoldEnd,
@@ -204,7 +204,9 @@ impl Dispatcher {
         let busy = self.state.steps.values().any(|run| {
             let sending = run.effects.values().any(|e| e.status == EffectStatus::Intended);
             let doubtful = run.has_open_effect() && now < run.deadline;
-            let moving = run.state == StepState::Running && !run.past_now().sent.is_empty();
+            // What went forward when the run turned back is driven by nobody any more.
+            let left = matches!(self.state.phase, Phase::Undoing { .. }) && run.way == Way::Forward;
+            let moving = run.state == StepState::Running && !left && !run.past_now().sent.is_empty();
             sending || (!self.live.stop_calls && (doubtful || moving))
         });
         // Whoever said twice that nothing more may be sent does not wait for an undo that would send.

@@ -357,8 +357,7 @@ fn settle(cx: &Cx<'_>, step: &PlanStep, no: EffectNo, effect: &EffectRun, turn: 
 
 /// An effect that nothing tells of: people are asked whether it happened.
 fn asked_settle(cx: &Cx<'_>, step: &PlanStep, no: EffectNo, effect: &EffectRun, turn: &mut Turn) {
-    let is_it =
-        |a: &&Ask| a.step.as_ref() == Some(&step.id) && a.question == Question::InDoubt && a.asked >= effect.intended;
+    let is_it = |a: &&Ask| a.step.as_ref() == Some(&step.id) && a.question == Question::InDoubt && !a.moot;
     let landed = match cx.state.asks.values().rev().find(is_it).and_then(|a| a.answer) {
         Some(true) => Landed::Yes,
         Some(false) => Landed::No,

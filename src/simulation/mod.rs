@@ -66,6 +66,8 @@ pub struct Case {
 pub enum Troubles {
     /// Whatever each seed draws.
     Drawn,
+    /// The same, but for people who change their mind in the middle of it.
+    Mishaps,
     /// These faults of the world and nothing else.
     Only(Vec<Fault>),
     /// Exactly this.

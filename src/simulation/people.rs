@@ -5,6 +5,7 @@
 
 use crate::{
     action::Question,
+    clock::Span,
     engine::{EffectStatus, RunState, StepRun, StepState},
     event::Control,
     ids::{AskId, EffectNo, StepId},
@@ -23,6 +24,11 @@ pub(super) struct People {
 const PATIENCE: u32 = 4;
 
 impl People {
+    /// When they come again: soon at first, later when a site has been dark for long.
+    pub(super) fn come_after(&self, soon: Span) -> Span {
+        if self.visits < 8 { soon } else { soon + Span::mins(15) }
+    }
+
     /// What they ask of a run that stands still, before they take it up.
     pub(super) fn say(&mut self, state: &RunState, world: &Sandbox) -> Vec<Control> {
         self.visits += 1;
@@ -56,7 +62,9 @@ impl People {
         match *tried {
             n if n <= PATIENCE => Control::Retry { step },
             n if n % 2 == 1 && !state.past_return() => Control::Undo,
-            _ if skippable => Control::Skip { step, why: "it does not get there".into() },
+            n if skippable && (n > 20 || !state.past_return()) => {
+                Control::Skip { step, why: "it does not get there".into() }
+            }
             _ => Control::Retry { step },
         }
     }

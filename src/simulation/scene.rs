@@ -114,6 +114,7 @@ fn schedule(case: &Case, seed: u64) -> Schedule {
     let steps: Vec<StepId> = case.checked.runbook().steps(case.direction).iter().map(|step| step.id.clone()).collect();
     match &case.troubles {
         Troubles::Drawn => Schedule::draw(seed, case.mode, &steps),
+        Troubles::Mishaps => Schedule::draw(seed, case.mode, &steps).without_whims(),
         Troubles::Only(faults) => Schedule { world: faults.clone(), ..Schedule::default() },
         Troubles::Told(schedule) => schedule.clone(),
     }
@@ -168,7 +169,6 @@ impl Scene {
             }
         }
         let before = self.stage.sandbox.lived().unwrap_or_default();
-        let begun = self.stage.clock.now();
         for fault in &schedule.world {
             // What a world in memory is told it takes.
             drop(self.stage.sandbox.strike(fault));
@@ -178,7 +178,7 @@ impl Scene {
         let leg = Leg { direction: case.direction, mode: case.mode, run: run.clone(), last: last.as_ref() };
         let went = self.leg(case, &leg).await;
         let ends = std::mem::take(&mut self.ends);
-        verdict::judge(&self.stage, case, (seed, schedule, ends), (run, went.err()), (&before, begun)).await
+        verdict::judge(&self.stage, case, (seed, schedule, ends), (run, went.err()), &before).await
     }
 
     /// Plays one run until it has ended and nobody is left who drives it.
@@ -281,7 +281,7 @@ impl Scene {
     /// After a while people come to a run that nobody drives, and say what they have to say.
     async fn come(&mut self, run: &RunId, (start, policy): (&Start, &Policy)) -> Errand {
         let after = self.dice.span(Span::secs(2), Span::mins(2));
-        self.stage.sleep(after).await;
+        self.stage.sleep(self.people.come_after(after)).await;
         let Some(state) = self.stage.judge.run(run) else { return Errand::Begin(Box::new(start.clone())) };
         // Who is asked what became of a call does not answer while it may still arrive.
         let asked = state.open_asks().any(|(_, ask)| ask.question == Question::InDoubt);

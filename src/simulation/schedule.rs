@@ -96,6 +96,39 @@ impl Schedule {
         self.len() == 0
     }
 
+    /// The same without people who change their mind: their processes die instead.
+    pub fn without_whims(mut self) -> Self {
+        for blow in self.lives.iter_mut().flat_map(|life| &mut life.blows) {
+            if matches!(blow.deed, Deed::Asked(_)) {
+                blow.deed = Deed::Dies;
+            }
+        }
+        self
+    }
+
+    /// All that goes wrong, a line each.
+    pub fn words(&self) -> Vec<String> {
+        let world = self.world.iter().map(|fault| match &fault.at {
+            Some(step) => format!("in the world: {} when {step} begins", fault.kind.name()),
+            None => format!("in the world: {} from the start", fault.kind.name()),
+        });
+        let process = |(n, life): (usize, &Trouble)| {
+            let n = n + 1;
+            let skew = (life.skew != 0).then(|| format!("process {n}: its clock is wrong by {}", off(life.skew)));
+            let blows = life
+                .blows
+                .iter()
+                .map(move |blow| format!("process {n}: {} at point {}", blow.deed.words(), blow.point));
+            skew.into_iter().chain(blows).collect::<Vec<_>>()
+        };
+        let lives = self.lives.iter().enumerate().flat_map(process);
+        let store = self.store.iter().map(|sick| format!("store: {}", sick.words()));
+        let slow = |slow: &Slow| {
+            format!("on the way: request {} takes {}% of the time that it may be hidden", slow.send, slow.share)
+        };
+        world.chain(lives).chain(store).chain(self.wire.iter().map(slow)).collect()
+    }
+
     /// What a seed draws: five things at least.
     pub fn draw(seed: u64, mode: Mode, steps: &[StepId]) -> Self {
         let mut dice = Dice::new(seed, "schedule");
@@ -113,6 +146,36 @@ impl Schedule {
             all.lives.push(trouble(&mut dice, steps));
         }
         all
+    }
+}
+
+fn off(skew: i64) -> String {
+    let sign = if skew < 0 { "-" } else { "+" };
+    format!("{sign}{}", Span(skew.unsigned_abs()))
+}
+
+impl Deed {
+    fn words(&self) -> String {
+        match self {
+            Self::Dies => "is killed".into(),
+            Self::Stops { span, suspended: false } => format!("is stopped for {span}"),
+            Self::Stops { span, suspended: true } => format!("sleeps with its machine for {span}"),
+            Self::Asked(control) => format!("is asked {control:?}"),
+            Self::Interrupted => "is interrupted".into(),
+            Self::Rival => "meets a second operator".into(),
+        }
+    }
+}
+
+impl Sick {
+    fn words(self) -> String {
+        match self {
+            Self::Eio(n) => format!("append {n} fails with an I/O error"),
+            Self::Full(n) => format!("append {n} fails for want of space"),
+            Self::AnswerLost(n) => format!("append {n} is committed, its answer is lost"),
+            Self::Lost(n) => format!("append {n} is lost, and nobody knows"),
+            Self::Unreachable(n, span) => format!("nothing is answered for {span} from append {n} on"),
+        }
     }
 }
 

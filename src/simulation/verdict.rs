@@ -2,9 +2,9 @@
 
 use super::{Case, judge, plans, scene::Stage, schedule::Schedule};
 use crate::{
-    clock::{Span, Timestamp},
+    clock::Span,
     engine::RunState,
-    event::{Event, Measure, Objective, RunOutcome},
+    event::{Event, EventKind, Measure, Objective, ObligationKind, RunOutcome, SkipReason},
     ids::{RunId, Seq, StepId},
     model::{Direction, Mode},
     plan::Situation,
@@ -86,7 +86,7 @@ pub(super) async fn judge(
     case: &Case,
     (seed, schedule, ends): (u64, Schedule, Vec<String>),
     (run, failed): (RunId, Option<String>),
-    (before, _begun): (&Lived, Timestamp),
+    before: &Lived,
 ) -> Played {
     let state = stage.judge.run(&run);
     let events = stage.store.kept().read(&run, Seq(1)).await.unwrap_or_default();
@@ -99,7 +99,8 @@ pub(super) async fn judge(
     if let Some(state) = &state {
         told_right(stage, state, &events);
         kept_right(stage, case, state, &lived);
-        ended_right(stage, case, &rest).await;
+        let by_hand = events.iter().any(|event| is_by_hand(&event.kind));
+        ended_right(stage, case, &rest, by_hand).await;
     }
     Played {
         seed,
@@ -126,7 +127,9 @@ fn told_right(stage: &Stage, state: &RunState, events: &[Event]) {
 
 /// What users must never live through.
 fn kept_right(stage: &Stage, case: &Case, state: &RunState, lived: &Lived) {
-    if let Some(both) = lived.two_writers {
+    // In an emergency people may go past a writer that cannot be seen; then it is owed to fence it.
+    let owes = state.owed.iter().any(|owed| owed.kind == ObligationKind::Fence);
+    if let Some(both) = lived.two_writers.filter(|_| case.mode == Mode::Planned || !owes) {
         stage.judge.blame(format!("two writers for {}, from {}", both.total, both.from));
     }
     for again in &lived.repeated {
@@ -144,7 +147,7 @@ fn kept_right(stage: &Stage, case: &Case, state: &RunState, lived: &Lived) {
 }
 
 /// The outcome tells what the world shows, when all that went wrong by itself is over.
-async fn ended_right(stage: &Stage, case: &Case, rest: &Rest) {
+async fn ended_right(stage: &Stage, case: &Case, rest: &Rest, by_hand: bool) {
     /// Dark sites are back, stale reads over, backups made.
     const OVER: Span = Span::hours(3);
     let outcome = match rest {
@@ -152,11 +155,19 @@ async fn ended_right(stage: &Stage, case: &Case, rest: &Rest) {
         Rest::Stuck(why) => return stage.judge.blame(format!("liveness: {why}")),
         Rest::NotBegun(_) => return,
     };
+    if by_hand {
+        return;
+    }
     stage.clock.sleep_until(stage.clock.now() + OVER).await;
     let situation = plans::situation(case, &*stage.sandbox, &*stage.clock).await;
     if let Err(why) = fits(case, outcome, &situation) {
         stage.judge.blame(format!("it ended as {outcome}, yet {why}"));
     }
+}
+
+/// A person took a step upon themselves: its outcome is their word.
+fn is_by_hand(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::StepSkipped { why: SkipReason::Person { .. }, .. } | EventKind::StepMarkedDone { .. })
 }
 
 fn fits(case: &Case, outcome: RunOutcome, situation: &Situation) -> Result<(), String> {

@@ -44,6 +44,7 @@ macro_rules! store_but {
 }
 use store_but;
 
+mod found;
 mod mutants;
 mod replays;
 mod schedules;
