@@ -86,6 +86,30 @@ fn permits_are_minted_in_the_store_alone() {
     }
 }
 
+/// A simulation must not be able to reach what is real, whatever goes wrong in it.
+#[test]
+fn the_simulation_knows_nothing_that_is_real() {
+    const REAL: [&str; 11] = [
+        "live::",
+        "aws::",
+        "Kernel",
+        "Sqlite",
+        "::wall()",
+        "TokioClock::real",
+        "TokioClock::scaled",
+        "Opened::open",
+        "std::fs",
+        "std::net",
+        "std::process",
+    ];
+    for path in rust_files(&src().join("simulation")) {
+        let text = fs::read_to_string(&path).unwrap();
+        for real in REAL {
+            assert!(!text.contains(real), "{} names {real}", path.display());
+        }
+    }
+}
+
 #[test]
 fn no_file_is_longer_than_500_lines() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");

@@ -304,7 +304,7 @@ impl Store for MemoryStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::conformance::{begun, clocks, dead, events, held, key, ready, run, who};
+    use crate::store::conformance::{SetClock, begun, clocks, dead, events, held, key, ready, run, who};
 
     #[tokio::test]
     async fn a_crash_leaves_what_was_durable_then_and_nobody_alive() {
@@ -324,6 +324,24 @@ mod tests {
         assert_eq!(store.crash_at(&run(), Seq(0)).runs(None).await.unwrap(), []);
         // The living one knows nothing of it.
         assert!(matches!(store.claim(&key(), &who(3)).await.unwrap(), Claim::Busy(_)));
+    }
+
+    #[tokio::test]
+    async fn a_silent_holder_loses_its_lease_where_leases_expire_and_what_it_writes_is_refused() {
+        let clock = Arc::new(SetClock::default());
+        let clocks = Clocks { now: Arc::new(|| Timestamp(0)), boot: clock.clone() };
+        let store = MemoryStore::new(clocks).expiring();
+        let fence = begun(&store).await;
+        clock.set(Span::secs(29));
+        assert!(matches!(store.claim(&key(), &who(2)).await.unwrap(), Claim::Busy(_)));
+        store.renew(&fence).await.unwrap();
+        clock.set(Span::secs(58));
+        assert!(matches!(store.claim(&key(), &who(2)).await.unwrap(), Claim::Busy(_)));
+        clock.set(Span::secs(59));
+        let new = held(&store, &key(), 2).await;
+        assert_eq!(new.epoch, fence.epoch.next());
+        let late = store.append(&fence, &run(), Seq(3), &events(&run(), &fence, 3, vec![ready("a")])).await;
+        assert!(matches!(late, Err(StoreError::Fenced(_))));
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@ fn mode(seed: u64) -> Mode {
 fn nothing_is_lost_and_nothing_is_done_twice_whatever_goes_wrong() {
     let seams = Arc::new(Seams::default());
     let cases = [Mode::Planned, Mode::Emergency].map(|mode| (mode, case(ferry(), Direction::Failover, mode)));
-    each(seeds(600), |seed| {
+    each(seeds(300), |seed| {
         let (mode, case) = cases.iter().find(|(of, _)| *of == mode(seed)).unwrap();
         let played = played(case, seed, &seams);
         assert!(played.schedule.len() >= 5, "{:?}", played.schedule);
@@ -32,7 +32,7 @@ fn so_it_is_for_every_direction_of_the_bundled_runbook() {
         .into_iter()
         .flat_map(|direction| [Mode::Planned, Mode::Emergency].map(|mode| case(bundled(), direction, mode)))
         .collect();
-    each(seeds(60), |seed| {
+    each(seeds(24), |seed| {
         let case = &cases[usize::try_from(seed).unwrap() % cases.len()];
         all_is_well(&format!("bundled, {} {}", case.mode, case.direction), &played(case, seed, &seams));
     });
