@@ -9,6 +9,7 @@
 //! - `engine` cannot read a runbook: it runs sealed plans.
 //! - `view` cannot reach the engine, the store or a driver: it can ask, not change.
 //! - `driver` and `sandbox` cannot write events: they cannot claim that something happened.
+//! - `simulation` cannot reach the real world: it knows no driver but the sandbox.
 
 pub mod ids;
 pub mod clock;
@@ -25,5 +26,6 @@ pub mod store;
 pub mod driver;
 pub mod sandbox;
 pub mod engine;
+pub mod simulation;
 pub mod view;
 pub mod cli;

@@ -25,6 +25,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("driver", &["ids", "clock", "model", "world"]),
     ("sandbox", &["ids", "clock", "model", "world", "runbook", "driver"]),
     ("engine", &["ids", "clock", "model", "world", "action", "runbook", "plan", "event", "store", "driver"]),
+    (
+        "simulation",
+        &[
+            "ids", "clock", "model", "world", "action", "runbook", "check", "plan", "event", "store", "driver",
+            "sandbox", "engine",
+        ],
+    ),
     ("view", &["ids", "clock", "diagnostic", "model", "world", "action", "runbook", "plan", "event"]),
 ];
 
@@ -76,6 +83,30 @@ fn permits_are_minted_in_the_store_alone() {
         let may = inside.starts_with("store") || inside.ends_with("world/permit.rs");
         let text = fs::read_to_string(&path).unwrap();
         assert!(may || !text.contains("Permit::mint"), "{} mints a permit", inside.display());
+    }
+}
+
+/// A simulation must not be able to reach what is real, whatever goes wrong in it.
+#[test]
+fn the_simulation_knows_nothing_that_is_real() {
+    const REAL: [&str; 11] = [
+        "live::",
+        "aws::",
+        "Kernel",
+        "Sqlite",
+        "::wall()",
+        "TokioClock::real",
+        "TokioClock::scaled",
+        "Opened::open",
+        "std::fs",
+        "std::net",
+        "std::process",
+    ];
+    for path in rust_files(&src().join("simulation")) {
+        let text = fs::read_to_string(&path).unwrap();
+        for real in REAL {
+            assert!(!text.contains(real), "{} names {real}", path.display());
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can be typed. The help texts here are the reference.
 
+use super::exit::Failure;
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -46,6 +47,8 @@ pub(super) enum Command {
     Reprotect(MoveArgs),
     /// Rehearse: failover and failback, each with its reprotect, measured
     Drill(MoveArgs),
+    /// Play a runbook in many simulated worlds that fail: how long, how much is lost, what ends badly
+    Simulate(SimulateArgs),
     /// Take an unfinished run up again
     Resume(ResumeArgs),
     /// Start nothing more in a run, and let it wait
@@ -89,10 +92,10 @@ pub(super) struct Common {
     )]
     pub(super) speed: Speed,
     /// What chance in the sandbox is made of; a new world takes it
-    #[arg(long, global = true, value_name = "N", help_heading = "Sandbox", requires = "sandbox")]
+    #[arg(long, global = true, value_name = "N", help_heading = "Sandbox")]
     pub(super) seed: Option<u64>,
     /// Make something go wrong in the sandbox, from the start or when a step begins; repeatable
-    #[arg(long, global = true, value_name = "NAME[@STEP]", help_heading = "Sandbox", requires = "sandbox")]
+    #[arg(long, global = true, value_name = "NAME[@STEP]", help_heading = "Sandbox")]
     pub(super) fault: Vec<String>,
     /// Where runs are recorded [default: $LIFEBOAT_HOME, else the user's state directory]
     #[arg(long, global = true, value_name = "DIR")]
@@ -106,6 +109,12 @@ pub(super) struct Common {
 }
 
 impl Common {
+    /// Seeds and faults mean nothing in the real world; a simulation is never real.
+    pub(super) fn only_in_a_sandbox(&self) -> Result<(), Failure> {
+        let given = if self.seed.is_some() { "--seed" } else { "--fault" };
+        let stray = !self.sandbox && (self.seed.is_some() || !self.fault.is_empty());
+        if stray { Err(Failure::usage(format!("{given} needs --sandbox")).hint("add --sandbox")) } else { Ok(()) }
+    }
     /// The flags of the sandbox as they were typed, faults aside: those have struck.
     pub(super) fn sandbox_flags(&self) -> String {
         if !self.sandbox {
@@ -285,6 +294,39 @@ pub(super) struct MoveArgs {
     pub(super) reason: Option<String>,
     #[command(flatten)]
     pub(super) consent: Consent,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Each seed is a world of its own: the sandbox's chance, and at least five things that go wrong in it, in \
+    processes, in the store and on the way. `--fault` replaces those by what it names; `--seed` plays one seed, or the first of \
+    `--seeds`. Exit codes: 0 all well, 24 an objective is missed in some seed, 21 some seed ends badly."
+)]
+pub(super) struct SimulateArgs {
+    /// The runbook
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// How many worlds [default: 100, or the one of --seed]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(super) seeds: Option<u64>,
+    /// Which way; what has to come before goes undisturbed
+    #[arg(long, value_enum, default_value = "failover")]
+    pub(super) direction: DirectionArg,
+    /// A planned move (the default)
+    #[arg(long, conflicts_with = "emergency")]
+    pub(super) planned: bool,
+    /// An emergency: in most worlds the primary's Region is lost
+    #[arg(long)]
+    pub(super) emergency: bool,
+    /// The standby to move to
+    #[arg(long, value_name = "SITE")]
+    pub(super) to: Option<String>,
+    /// Set a parameter; repeatable
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) param: Vec<String>,
+    /// Tell one seed step by step
+    #[arg(long, requires = "seed", conflicts_with = "seeds")]
+    pub(super) trace: bool,
 }
 
 #[derive(Debug, ClapArgs)]

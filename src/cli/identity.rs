@@ -6,10 +6,13 @@
 //! Only what is known to be wrong stops a run. Who does not answer within the limit is not waited
 //! for, and in an emergency the site being left is not waited for at all.
 
-use super::{exit::Failure, gather::HASTE, wiring::World};
+use super::{exit::Failure, wiring::World};
 use crate::{
     clock::{Span, Timestamp},
-    driver::aws::{Met, Stranger},
+    driver::{
+        aws::{Met, Stranger},
+        gather::HASTE,
+    },
     ids::SiteName,
     model::{Direction, Kind, Mode, Resource, Site},
     plan::Plan,

@@ -9,7 +9,6 @@ mod controls;
 mod doctor;
 mod drill;
 mod exit;
-mod gather;
 mod generate;
 mod given;
 mod held;
@@ -20,6 +19,7 @@ mod resume;
 mod run;
 mod runs;
 mod signals;
+mod simulate;
 mod status;
 mod validate;
 mod wiring;
@@ -75,6 +75,9 @@ fn wants_json() -> bool {
 
 fn dispatch(args: Args) -> Result<u8, Failure> {
     let common = args.common;
+    if !matches!(args.command, Command::Simulate(_)) {
+        common.only_in_a_sandbox()?;
+    }
     match args.command {
         Command::Validate(args) => validate::run(&common, &args),
         Command::Plan(args) => plan::run(&common, &args),
@@ -84,6 +87,7 @@ fn dispatch(args: Args) -> Result<u8, Failure> {
         Command::Failback(args) => moves::failback(&common, &args),
         Command::Reprotect(args) => moves::reprotect(&common, &args),
         Command::Drill(args) => drill::run(&common, &args),
+        Command::Simulate(args) => simulate::run(&common, &args),
         Command::Resume(args) => resume::run(&common, &args),
         Command::Pause(args) => controls::pause(&common, &args),
         Command::Cancel(args) => controls::cancel(&common, &args),

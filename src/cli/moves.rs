@@ -4,7 +4,6 @@ use super::{
     args::{Common, MoveArgs, Output},
     chain,
     exit::{Failure, code},
-    gather,
     given::{known_step, params, since, wrong},
     held,
     identity::Identities,
@@ -13,6 +12,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    driver::gather,
     engine::{self, RunState, Signal, Start},
     event::{Control, Obligation, Policy, Who},
     ids::{LeaseKey, RunId, Seq, SiteName},

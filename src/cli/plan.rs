@@ -3,13 +3,13 @@
 use super::{
     args::{Common, DirectionArg, PlanArgs},
     exit::{Failure, code},
-    gather,
     given::{params, since, wrong},
     moves::{ends, newest, predicted},
     wiring::{Loaded, Purpose, World, block_on, load, print, store, world},
 };
 use crate::{
     clock::Timestamp,
+    driver::gather,
     engine::RunState,
     ids::RunId,
     model::{Direction, Mode},

@@ -3,7 +3,6 @@
 use super::{
     args::{Common, Consent, ResumeArgs},
     exit::{Failure, code, of_outcome},
-    gather,
     moves::{human, replay},
     run::{busy, go_on, report, typed},
     runs::find,
@@ -11,6 +10,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    driver::gather,
     engine::RunState,
     event::Control,
     ids::{Seq, StepId},

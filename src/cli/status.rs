@@ -3,11 +3,11 @@
 use super::{
     args::{Common, FileArgs},
     exit::{Failure, code},
-    gather,
     held::still,
     wiring::{Loaded, Purpose, World, block_on, commands, load, print, store, world},
 };
 use crate::{
+    driver::gather,
     engine::RunState,
     event::{Event, Obligation},
     ids::{Seq, SiteName, StepId},

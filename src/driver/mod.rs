@@ -4,6 +4,7 @@
 //! Drivers answer for one provider each; a look is never in doubt, a send may be.
 
 pub mod aws;
+pub mod gather;
 pub mod live;
 mod names;
 mod postgres;

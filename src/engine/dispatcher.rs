@@ -4,6 +4,7 @@ use super::{
     control,
     decide::{Cx, Live, decide},
     doors::{Deps, Doors, Ended, EngineError, Signal},
+    late,
     poller::{Poller, glance},
     state::{Phase, RunState},
     step_run::{EffectStatus, StepState},
@@ -14,7 +15,7 @@ use crate::{
     action::Next,
     clock::{Hold, Span, Timestamp},
     driver::SendError,
-    event::{Control, Event, EventKind, Notice, PauseReason, Posted, Request, StepView},
+    event::{Control, Event, EventKind, Notice, PauseReason, Posted, Request, StepView, Way},
     ids::{ControlId, EffectNo, SiteName, StepId},
     model::Mode,
     runbook::HoldEnd,
@@ -31,6 +32,8 @@ pub(super) const MOMENT: Span = Span::ms(500);
 enum Input {
     Seen(u64, Vec<Sight>),
     Sent(StepId, EffectNo, Result<Receipt, SendError>),
+    /// Somebody else changed its target before it was sent: it was not.
+    Overtaken(StepId, EffectNo),
     Request(Request),
     Signal(Signal),
     Due,
@@ -222,7 +225,9 @@ impl Dispatcher {
         let busy = self.state.steps.values().any(|run| {
             let sending = run.effects.values().any(|e| e.status == EffectStatus::Intended);
             let doubtful = run.has_open_effect() && now < run.deadline;
-            let moving = run.state == StepState::Running && !run.past_now().sent.is_empty();
+            // What went forward when the run turned back is driven by nobody any more.
+            let left = matches!(self.state.phase, Phase::Undoing { .. }) && run.way == Way::Forward;
+            let moving = run.state == StepState::Running && !left && !run.past_now().sent.is_empty();
             sending || (!self.live.stop_calls && (doubtful || moving))
         });
         // Whoever said twice that nothing more may be sent does not wait for an undo that would send.
@@ -264,13 +269,18 @@ impl Dispatcher {
     /// Sends one effect. No answer in time means that nobody knows.
     fn send(&mut self, key: (StepId, EffectNo), permit: Permit) {
         const LIMIT: Span = Span::secs(30);
-        let effect = self.state.steps[&key.0].effects[&key.1].effect.clone();
+        let run = &self.state.steps[&key.0].effects[&key.1];
+        let (effect, before, look) = (run.effect.clone(), run.before.clone(), self.deps.look.clone());
         let limit = match &effect.call {
             crate::world::Call::Run(run) => run.limit,
             _ => LIMIT,
         };
         let (to, act, clock) = (self.inputs.0.clone(), self.deps.act.clone(), self.deps.clock.clone());
         tokio::spawn(async move {
+            if late::overtaken(&*look, &*clock, &effect, &before).await {
+                drop(to.send(Input::Overtaken(key.0, key.1)));
+                return;
+            }
             let until = clock.now() + limit;
             let result = tokio::select! {
                 biased;
@@ -310,6 +320,13 @@ impl Dispatcher {
                 if let Some(plan) = self.state.plan.clone().step(&step) {
                     let cx = Cx { state: &self.state, world: &self.world, now: self.deps.clock.now(), live: self.live };
                     let events = steps::answered(&cx, plan, effect, result);
+                    self.commit(events).await?;
+                }
+            }
+            Input::Overtaken(step, effect) => {
+                if let Some(plan) = self.state.plan.clone().step(&step) {
+                    let cx = Cx { state: &self.state, world: &self.world, now: self.deps.clock.now(), live: self.live };
+                    let events = steps::overtaken(&cx, plan, effect);
                     self.commit(events).await?;
                 }
             }

@@ -24,6 +24,7 @@ mod doors;
 mod guard;
 mod holds;
 mod inherit;
+mod late;
 mod launch;
 mod measure;
 mod outcome;

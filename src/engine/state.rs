@@ -264,7 +264,9 @@ impl RunState {
             | E::StepMarkedDone { step, .. }
             | E::StepUndone { step } => self.moot(|a| a.step.as_ref() == Some(step) && a.question != Question::InDoubt),
             E::EffectSettled { step, .. } => {
-                self.moot(|a| a.step.as_ref() == Some(step) && a.question == Question::InDoubt);
+                // An answer is about one effect: the next doubt of the step is asked anew.
+                let of = |a: &&mut Ask| a.step.as_ref() == Some(step) && a.question == Question::InDoubt;
+                self.asks.values_mut().filter(of).for_each(|a| a.moot = true);
             }
             _ => {}
         }

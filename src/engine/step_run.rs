@@ -178,6 +178,10 @@ impl StepRun {
     pub fn has_open_effect(&self) -> bool {
         self.effects.values().any(EffectRun::is_open)
     }
+    /// An effect of it happened, or may have.
+    pub fn may_have_acted(&self) -> bool {
+        self.effects.values().any(EffectRun::may_have_happened)
+    }
     /// It is done, one way or another.
     pub fn is_done(&self) -> bool {
         matches!(self.state, StepState::Done(_))

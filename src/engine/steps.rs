@@ -255,6 +255,26 @@ pub(super) fn answered(
     turn.events
 }
 
+/// The facts where somebody else changed what an effect was about to, and it was therefore not sent.
+pub(super) fn overtaken(cx: &Cx<'_>, step: &PlanStep, effect: EffectNo) -> Vec<EventKind> {
+    let mut turn = Turn::default();
+    let of = cx.state.steps[&step.id].effects.get(&effect);
+    let target = of.map_or_else(String::new, |run| run.effect.target.to_string());
+    superseded(
+        cx,
+        step,
+        effect,
+        (format!("{target} was changed by somebody else meanwhile, and nothing was sent"), &mut turn),
+    );
+    turn.events
+}
+
+/// Somebody wanted otherwise since: the step stops, and people decide.
+fn superseded(cx: &Cx<'_>, step: &PlanStep, effect: EffectNo, (why, turn): (String, &mut Turn)) {
+    turn.push(EventKind::EffectSettled { step: step.id.clone(), effect, landed: Landed::Superseded });
+    fail(cx, step, why, Some("look at what happened, then resume with --retry, --skip or --undo".into()), turn);
+}
+
 fn out_of_time(cx: &Cx<'_>, step: &PlanStep, run: &StepRun) -> bool {
     let asking = cx.state.open_asks().any(|(_, a)| a.step.as_ref() == Some(&step.id));
     cx.now >= run.deadline && !asking
@@ -337,9 +357,8 @@ fn settle(cx: &Cx<'_>, step: &PlanStep, no: EffectNo, effect: &EffectRun, turn: 
     match effect.effect.happened(&effect.before.seen, &sight.seen) {
         landed @ (Landed::Yes | Landed::InProgress) => turn.push(settled(landed)),
         Landed::Superseded => {
-            turn.push(settled(Landed::Superseded));
             let why = format!("{} was changed by somebody else meanwhile", effect.effect.target);
-            fail(cx, step, why, Some("look at what happened, then resume with --retry, --skip or --undo".into()), turn);
+            superseded(cx, step, no, (why, turn));
         }
         Landed::No if sight.at >= not_before => turn.push(settled(Landed::No)),
         Landed::No | Landed::Unclear if cx.now < not_before => turn.wake(not_before),
@@ -353,8 +372,7 @@ fn settle(cx: &Cx<'_>, step: &PlanStep, no: EffectNo, effect: &EffectRun, turn: 
 
 /// An effect that nothing tells of: people are asked whether it happened.
 fn asked_settle(cx: &Cx<'_>, step: &PlanStep, no: EffectNo, effect: &EffectRun, turn: &mut Turn) {
-    let is_it =
-        |a: &&Ask| a.step.as_ref() == Some(&step.id) && a.question == Question::InDoubt && a.asked >= effect.intended;
+    let is_it = |a: &&Ask| a.step.as_ref() == Some(&step.id) && a.question == Question::InDoubt && !a.moot;
     let landed = match cx.state.asks.values().rev().find(is_it).and_then(|a| a.answer) {
         Some(true) => Landed::Yes,
         Some(false) => Landed::No,

@@ -184,6 +184,11 @@ impl Account {
         effect.class() == Class::Token && self.tokens.contains(token)
     }
 
+    /// Whether the effect of a token was applied.
+    pub(super) fn has_applied(&self, token: &str) -> bool {
+        self.tokens.contains(token)
+    }
+
     /// An effect was applied.
     pub(super) fn count(&mut self, token: &str, effect: &Effect) {
         let name = match &effect.call {

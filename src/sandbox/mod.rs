@@ -80,6 +80,27 @@ impl Sandbox {
         self.world().seed()
     }
 
+    /// Takes what a process sent whose boot clock is not this machine's: it has checked the permit's
+    /// deadline by its own, right before.
+    pub async fn arrives(&self, permit: Permit, effect: &Effect) -> Result<Receipt, SendError> {
+        self.deliver(permit.token(), effect).await
+    }
+
+    /// Somebody changes something behind the back of every run, at once.
+    pub fn meddle(&self, effect: &Effect) -> Result<(), SendError> {
+        self.world().meddle(effect, self.clock.now())
+    }
+
+    /// Whether the effect of a token was ever applied: the truth, which no look tells for sure.
+    pub fn was_applied(&self, token: &str) -> bool {
+        self.world().was_applied(token)
+    }
+
+    /// Something goes wrong from now on.
+    pub fn strike(&self, fault: &Fault) -> Result<(), SendError> {
+        self.world().strike(fault, self.clock.now())
+    }
+
     async fn sleep(&self, span: Span) {
         self.clock.sleep_until(self.clock.now() + span).await;
     }

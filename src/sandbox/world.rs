@@ -5,6 +5,7 @@ use super::{
     HANGS, chance,
     command::{Command, Reply},
     disk::{Disk, SandboxError, Speed},
+    faults::Fault,
     lived::Lived,
     not_sent,
     script::{Script, step_of},
@@ -120,6 +121,23 @@ impl World {
         let expected = self.script.expect(step_of(token), effect);
         let command = Command::Effect { token: token.to_owned(), effect: Box::new(effect.clone()), expected };
         self.command(&command, at)
+    }
+
+    /// Takes a change that is nobody's effect.
+    pub(super) fn meddle(&mut self, effect: &Effect, at: Timestamp) -> Result<(), SendError> {
+        let command =
+            Command::Effect { token: "somebody".to_owned(), effect: Box::new(effect.clone()), expected: None };
+        self.command(&command, at).map(|_| ())
+    }
+
+    /// Takes on a fault.
+    pub(super) fn strike(&mut self, fault: &Fault, at: Timestamp) -> Result<(), SendError> {
+        self.command(&Command::Fault(fault.clone()), at).map(|_| ())
+    }
+
+    /// Whether the effect of a token was ever applied.
+    pub(super) fn was_applied(&self, token: &str) -> bool {
+        self.state.account.has_applied(token)
     }
 
     /// A step begins; stored where something waits for it.

@@ -26,6 +26,8 @@ use std::{
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
     clocks: Clocks,
+    /// A holder that is silent for too long loses its lease, though it lives.
+    expires: bool,
 }
 
 /// How an append fails on purpose.
@@ -63,6 +65,8 @@ struct Lease {
     holder: Option<Holder>,
     /// Lives as long as the fence does.
     alive: Weak<Alive>,
+    /// When it is over, if nobody renews it.
+    until: Option<BootInstant>,
 }
 
 /// What a fence holds on to.
@@ -72,7 +76,13 @@ struct Alive;
 impl MemoryStore {
     /// An empty one.
     pub fn new(clocks: Clocks) -> Self {
-        Self { state: Arc::default(), clocks }
+        Self { state: Arc::default(), clocks, expires: false }
+    }
+
+    /// The same store on another machine than its users: who does not renew its lease in time loses
+    /// it, alive or not.
+    pub fn expiring(self) -> Self {
+        Self { expires: true, ..self }
     }
 
     /// How many appends were asked of it so far, failed ones included.
@@ -93,7 +103,7 @@ impl MemoryStore {
         for lease in state.leases.values_mut() {
             lease.alive = Weak::new();
         }
-        Self { state: Arc::new(Mutex::new(state)), clocks: self.clocks.clone() }
+        Self { state: Arc::new(Mutex::new(state)), clocks: self.clocks.clone(), expires: self.expires }
     }
 
     /// As [`MemoryStore::crash`], had it happened when `last` was the run's last event. Only the
@@ -194,8 +204,10 @@ impl Store for MemoryStore {
     async fn claim(&self, key: &LeaseKey, who: &Who) -> Result<Claim, StoreError> {
         let mut state = self.state();
         let lease = state.leases.entry(key.clone()).or_default();
+        let over = self.expires && lease.until.is_some_and(|until| self.clocks.boot.boot() >= until);
         if let Some(holder) = lease.holder()
             && holder.alive
+            && !over
         {
             return Ok(Claim::Busy(holder));
         }
@@ -203,6 +215,7 @@ impl Store for MemoryStore {
         lease.epoch = lease.epoch.next();
         lease.holder = Some(Holder { who: who.clone(), since: now, renewed: now, alive: true, run: None });
         lease.alive = Arc::downgrade(&alive);
+        lease.until = Some(self.clocks.lease_end());
         Ok(Claim::Held(Fence {
             key: key.clone(),
             epoch: lease.epoch,
@@ -215,6 +228,7 @@ impl Store for MemoryStore {
         let mut state = self.state();
         let lease = state.held(fence)?;
         lease.holder.as_mut().expect("it is held").renewed = (self.clocks.now)();
+        lease.until = Some(self.clocks.lease_end());
         Ok(self.clocks.lease_end())
     }
 
@@ -290,7 +304,7 @@ impl Store for MemoryStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::conformance::{begun, clocks, dead, events, held, key, ready, run, who};
+    use crate::store::conformance::{SetClock, begun, clocks, dead, events, held, key, ready, run, who};
 
     #[tokio::test]
     async fn a_crash_leaves_what_was_durable_then_and_nobody_alive() {
@@ -310,6 +324,24 @@ mod tests {
         assert_eq!(store.crash_at(&run(), Seq(0)).runs(None).await.unwrap(), []);
         // The living one knows nothing of it.
         assert!(matches!(store.claim(&key(), &who(3)).await.unwrap(), Claim::Busy(_)));
+    }
+
+    #[tokio::test]
+    async fn a_silent_holder_loses_its_lease_where_leases_expire_and_what_it_writes_is_refused() {
+        let clock = Arc::new(SetClock::default());
+        let clocks = Clocks { now: Arc::new(|| Timestamp(0)), boot: clock.clone() };
+        let store = MemoryStore::new(clocks).expiring();
+        let fence = begun(&store).await;
+        clock.set(Span::secs(29));
+        assert!(matches!(store.claim(&key(), &who(2)).await.unwrap(), Claim::Busy(_)));
+        store.renew(&fence).await.unwrap();
+        clock.set(Span::secs(58));
+        assert!(matches!(store.claim(&key(), &who(2)).await.unwrap(), Claim::Busy(_)));
+        clock.set(Span::secs(59));
+        let new = held(&store, &key(), 2).await;
+        assert_eq!(new.epoch, fence.epoch.next());
+        let late = store.append(&fence, &run(), Seq(3), &events(&run(), &fence, 3, vec![ready("a")])).await;
+        assert!(matches!(late, Err(StoreError::Fenced(_))));
     }
 
     #[tokio::test]

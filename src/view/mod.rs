@@ -19,6 +19,7 @@ pub mod runs;
 pub mod screen;
 pub mod seen;
 pub mod show;
+pub mod simulated;
 pub mod status;
 pub mod summary;
 pub mod text;

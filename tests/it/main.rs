@@ -9,6 +9,7 @@ mod inherited;
 mod lab;
 mod process;
 mod properties;
+mod simulation;
 mod standbys;
 mod there_and_back;
 mod waiting;

@@ -10,6 +10,7 @@ mod killing;
 mod legs;
 mod read_only;
 mod schema;
+mod simulated;
 mod spoken;
 mod takeup;
 

@@ -1,8 +1,8 @@
 //! Looking before a run: bounded in time, what does not answer is unknown.
 
+use super::{Look, look_within};
 use crate::{
     clock::{Clock, Span},
-    driver::{Look, look_within},
     plan::Situation,
     runbook::Runbook,
     world::{Target, World},
@@ -11,13 +11,13 @@ use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What does not answer within this is taken for gone, by whoever has no time.
-pub(super) const HASTE: Span = Span::secs(3);
+pub const HASTE: Span = Span::secs(3);
 /// What a plan grants to a question that takes longer than a description; more only a run does.
-pub(super) const LEISURE: Span = Span::secs(30);
+pub const LEISURE: Span = Span::secs(30);
 
 /// Looks at targets, all at once: descriptions within three seconds, what takes a time of its own
 /// within that time, yet no longer than `most`.
-pub(super) async fn look(look: &dyn Look, clock: &dyn Clock, targets: &BTreeSet<Target>, most: Span) -> World {
+pub async fn look(look: &dyn Look, clock: &dyn Clock, targets: &BTreeSet<Target>, most: Span) -> World {
     let mut together: BTreeMap<_, Vec<Target>> = BTreeMap::new();
     for target in targets {
         together.entry(target.company()).or_default().push(target.clone());
@@ -30,7 +30,7 @@ pub(super) async fn look(look: &dyn Look, clock: &dyn Clock, targets: &BTreeSet<
 }
 
 /// What decides a move, and what it is read from: one look may show that another is needed.
-pub(super) async fn situation((look, clock): (&dyn Look, &dyn Clock), runbook: &Runbook) -> (Situation, World) {
+pub async fn situation((look, clock): (&dyn Look, &dyn Clock), runbook: &Runbook) -> (Situation, World) {
     let mut seen = World::default();
     loop {
         let mut missing = Situation::decisive(runbook, &seen);
@@ -43,7 +43,7 @@ pub(super) async fn situation((look, clock): (&dyn Look, &dyn Clock), runbook: &
 }
 
 /// Adds what is missing: as it was seen before, if that was a moment ago, else as a look shows it.
-pub(super) async fn more(
+pub async fn more(
     seen: &mut World,
     (look, clock): (&dyn Look, &dyn Clock),
     (before, missing): (&World, &BTreeSet<Target>),

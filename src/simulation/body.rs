@@ -1,0 +1,129 @@
+//! A process's eyes and hands: they end with it, what it sent does not.
+
+use super::{
+    dice::Dice,
+    judge::Judge,
+    schedule::Slow,
+    vitals::{Pulse, Vitals},
+};
+use crate::{
+    clock::{BootClock, Clock, Span},
+    driver::{Act, Look, LookError, SendError},
+    sandbox::Sandbox,
+    world::{Class, Effect, Receipt, Sight, Target, permit::Permit},
+};
+use async_trait::async_trait;
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// A process's eyes.
+pub(super) struct Eyes {
+    pub(super) vitals: Arc<Vitals>,
+    pub(super) world: Arc<Sandbox>,
+}
+
+#[async_trait]
+impl Look for Eyes {
+    /// What is seen is dated by the process's own clock, as drivers do.
+    async fn look(&self, at: &[Target]) -> Vec<Result<Sight, LookError>> {
+        self.vitals.point().await;
+        let seen = self.world.look(at).await;
+        self.vitals.point().await;
+        let dated = |sight: Sight| Sight { at: self.vitals.shown(sight.at), ..sight };
+        seen.into_iter().map(|one| one.map(dated)).collect()
+    }
+}
+
+/// What lies between all processes and the world. A request that has left arrives in its own time,
+/// whatever becomes of its sender; or, if that dies, perhaps never.
+pub(super) struct Wire {
+    world: Arc<Sandbox>,
+    clock: Arc<dyn Clock>,
+    slow: Vec<Slow>,
+    dice: Mutex<Dice>,
+    sent: AtomicU64,
+    flying: AtomicU64,
+}
+
+impl Wire {
+    pub(super) fn new(world: &Arc<Sandbox>, clock: &Arc<dyn Clock>, slow: Vec<Slow>, seed: u64) -> Arc<Self> {
+        Arc::new(Self {
+            world: world.clone(),
+            clock: clock.clone(),
+            slow,
+            dice: Mutex::new(Dice::new(seed, "wire")),
+            sent: AtomicU64::new(0),
+            flying: AtomicU64::new(0),
+        })
+    }
+
+    /// How many sends have left so far.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing is on its way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.flying.load(Ordering::Relaxed) == 0
+    }
+
+    /// How long the next request is on its way, beyond what is usual.
+    fn way(&self, effect: &Effect) -> Span {
+        /// How long after a call left it may still arrive, where nothing is known of it.
+        const MOST: Span = Span::secs(8);
+        let this = self.sent.fetch_add(1, Ordering::Relaxed) + 1;
+        // The engine waits for as long as the world may hide what it did: no longer is simulated.
+        let limit = if effect.class() == Class::Observable { effect.dark() } else { effect.dark().min(MOST) };
+        let slow = self.slow.iter().find(|slow| slow.send == this);
+        slow.map_or(Span::ZERO, |slow| Span(limit.0 * slow.share.min(90) / 100))
+    }
+
+    /// Whether a request outlives its sender.
+    fn outlives(&self) -> bool {
+        self.dice.lock().unwrap_or_else(PoisonError::into_inner).one_in(2)
+    }
+
+    async fn deliver(
+        self: Arc<Self>,
+        vitals: Arc<Vitals>,
+        permit: Permit,
+        effect: Effect,
+    ) -> Result<Receipt, SendError> {
+        let (way, outlives) = (self.way(&effect), self.outlives());
+        self.flying.fetch_add(1, Ordering::Relaxed);
+        self.clock.sleep_until(self.clock.now() + way).await;
+        let result = if vitals.pulse() == Pulse::Dead && !outlives {
+            Err(SendError::InDoubt { why: "it was lost with its sender".into() })
+        } else {
+            self.world.arrives(permit, &effect).await
+        };
+        self.flying.fetch_sub(1, Ordering::Relaxed);
+        result
+    }
+}
+
+/// A process's hands.
+pub(super) struct Hands {
+    pub(super) vitals: Arc<Vitals>,
+    pub(super) boot: Arc<dyn BootClock>,
+    pub(super) wire: Arc<Wire>,
+    pub(super) judge: Arc<Judge>,
+}
+
+#[async_trait]
+impl Act for Hands {
+    async fn send(&self, permit: Permit, effect: &Effect) -> Result<Receipt, SendError> {
+        self.vitals.point().await;
+        if self.boot.boot() >= permit.deadline() {
+            return Err(SendError::NotSent { after: None, why: "the lease ran out before it was sent".into() });
+        }
+        self.judge.leaves(self.vitals.number, permit.token(), effect);
+        let way = self.wire.clone().deliver(self.vitals.clone(), permit, effect.clone());
+        // On its own: once it has left, nobody holds it back.
+        let result = tokio::spawn(way).await;
+        self.vitals.point().await;
+        result.unwrap_or_else(|why| Err(SendError::InDoubt { why: why.to_string() }))
+    }
+}

@@ -1,0 +1,35 @@
+//! `simulate`: figures over many worlds, one of them step by step, and nothing left behind.
+
+use super::Home;
+
+#[test]
+fn a_simulation_tells_how_long_how_much_and_how_it_ends() {
+    let home = Home::new();
+    let ran = home.run("simulate RUNBOOK --seeds 2 --output json").ends(0);
+    let found = &ran.objects()[0];
+    assert_eq!((&found["type"], &found["seeds"]), (&"simulated".into(), &2.into()), "{found}");
+    let names: Vec<_> = found["figures"].as_array().unwrap().iter().map(|f| f["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["RTO", "write outage", "downtime", "RPO"]);
+    assert!(found["mishaps"].as_u64().unwrap() >= 10, "five a world at least: {found}");
+    assert_eq!(found["rows_lost"]["worst"], 0, "a planned move loses nothing: {found}");
+    assert!(!home.path().exists(), "nothing of it is kept");
+}
+
+#[test]
+fn one_seed_is_told_step_by_step_with_what_goes_wrong_in_it() {
+    let ran = Home::new().run("simulate RUNBOOK --seed 1 --trace");
+    ran.ends(0).says("seed 1: what goes wrong").says("1 seed").says("--seed 1 --trace");
+}
+
+#[test]
+fn a_fault_that_is_named_is_all_that_goes_wrong() {
+    let ran = Home::new().run("simulate RUNBOOK --seed 1 --fault lost-answer@promote --output json").ends(0);
+    assert_eq!(ran.objects()[0]["mishaps"], 1);
+}
+
+#[test]
+fn what_cannot_be_simulated_is_told_before_anything_is_played() {
+    Home::new().run("simulate RUNBOOK --fault lost-answer@nowhere").ends(2).says("nowhere");
+    Home::new().run("simulate RUNBOOK --trace").ends(2).says("--seed");
+    Home::new().run("plan RUNBOOK --seed 1").ends(2).says("--seed needs --sandbox");
+}

@@ -1,0 +1,58 @@
+//! What the simulation found once: the schedules that showed it, played for good.
+
+use super::{all_is_well, case, ferry, played};
+use lifeboat::{
+    event::{Control, EventKind},
+    ids::StepId,
+    model::{Direction, Mode},
+    sandbox::Fault,
+    simulation::{Blow, Deed, Played, Schedule, Seams, Sick, Trouble, Troubles},
+};
+use std::sync::Arc;
+
+fn plays(seed: u64, mode: Mode, schedule: Schedule) -> Played {
+    let case = case(ferry(), Direction::Failover, mode);
+    let case = lifeboat::simulation::Case { troubles: Troubles::Told(schedule), ..case };
+    let played = played(&case, seed, &Arc::new(Seams::default()));
+    all_is_well("found", &played);
+    played
+}
+
+fn faults(names: &[&str]) -> Vec<Fault> {
+    names.iter().map(|name| Fault::parse(name).unwrap()).collect()
+}
+
+fn strikes(skew: i64, blows: &[(u64, Deed)]) -> Trouble {
+    let blow = |(point, deed): &(u64, Deed)| Blow { point: *point, deed: deed.clone() };
+    Trouble { skew, blows: blows.iter().map(blow).collect() }
+}
+
+/// The next process's clock was behind the last one's, so that the run's time stood still: the answer about
+/// the first doubt was as new as the second doubt, was taken for its answer too, and the command ran twice.
+#[test]
+fn seed_133_an_answer_about_one_doubt_settles_no_later_one() {
+    let schedule = Schedule {
+        world: faults(&["throttled@lag", "lost-answer@horn", "lost-request@tail"]),
+        lives: vec![strikes(2_190_596, &[(53, Deed::Dies)]), strikes(0, &[(32, Deed::Dies)])],
+        store: vec![Sick::Full(41)],
+        ..Schedule::default()
+    };
+    let played = plays(133, Mode::Planned, schedule);
+    let horn = StepId::new("horn");
+    let doubts = |event: &&EventKind| matches!(event, EventKind::EffectInDoubt { step, .. } if *step == horn);
+    assert!(played.events.iter().map(|event| &event.kind).any(|kind| doubts(&kind)), "the schedule doubts it again");
+}
+
+/// A step that had sent something when the run turned back counted as moving for ever: a process whose run
+/// was paused by a question stayed, and whoever had started it was never told that it waits.
+#[test]
+fn seed_95_a_run_that_is_taken_back_and_asks_lets_its_process_go() {
+    let schedule = Schedule {
+        world: faults(&["primary-lost", "stale-reads@scale"]),
+        lives: vec![strikes(-799_249, &[(38, Deed::Asked(Control::Undo)), (35, Deed::Dies)])],
+        store: vec![Sick::Lost(12)],
+        ..Schedule::default()
+    };
+    let played = plays(95, Mode::Emergency, schedule);
+    assert!(played.ends.iter().any(|end| end.contains("InDoubt")), "{:?}", played.ends);
+}

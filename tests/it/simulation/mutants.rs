@@ -1,0 +1,152 @@
+//! What the engine's safety rests on, taken away piece by piece: the simulation notices each time.
+//! A simulation that stays green without the fence proves nothing about the fence.
+
+use super::{crossing, played};
+use async_trait::async_trait;
+use lifeboat::{
+    clock::{BootInstant, Span, Timestamp},
+    driver::{Act, Look, LookError, SendError},
+    event::{Control, Event, EventKind, Posted, Who},
+    ids::{ControlId, Epoch, LeaseKey, RunId, Seq},
+    simulation::Seams,
+    store::{Claim, Fence, Head, Holder, RunHead, Store, StoreError},
+    world::{Effect, Receipt, Sight, Target, What, permit::Permit},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+/// Some seed below a number shows what is broken, in these words.
+fn goes_red(seams: Seams, within: u64, words: &str) {
+    let (seams, case) = (Arc::new(seams), crossing());
+    let red = |seed| played(&case, seed, &seams).broken.iter().any(|broken| broken.contains(words));
+    assert!((0..within).any(red), "no seed below {within} noticed: {words}");
+}
+
+/// A store that takes every epoch for the newest one.
+struct Unfenced {
+    inner: Arc<dyn Store>,
+    newest: Mutex<Epoch>,
+}
+
+impl Unfenced {
+    fn forged(&self, fence: &Fence) -> Fence {
+        Fence { key: fence.key.clone(), epoch: *self.newest.lock().unwrap(), deadline: fence.deadline, alive: None }
+    }
+}
+
+store_but! { Unfenced, leases
+    async fn claim(&self, key: &LeaseKey, who: &Who) -> Result<Claim, StoreError> {
+        let claim = self.inner.claim(key, who).await?;
+        if let Claim::Held(fence) = &claim {
+            *self.newest.lock().unwrap() = fence.epoch;
+        }
+        Ok(claim)
+    }
+    async fn renew(&self, fence: &Fence) -> Result<BootInstant, StoreError> {
+        self.inner.renew(&self.forged(fence)).await
+    }
+    async fn release(&self, fence: Fence) -> Result<(), StoreError> {
+        self.inner.release(self.forged(&fence)).await
+    }
+    async fn append(&self, fence: &Fence, run: &RunId, after: Seq, batch: &[Event]) -> Result<Head, StoreError> {
+        let fence = self.forged(fence);
+        let batch: Vec<_> = batch.iter().map(|event| Event { epoch: fence.epoch, ..event.clone() }).collect();
+        self.inner.append(&fence, run, after, &batch).await
+    }
+}
+
+#[test]
+fn without_the_fence_a_process_that_was_taken_over_writes_on() {
+    let kept = |inner| -> Arc<dyn Store> { Arc::new(Unfenced { inner, newest: Mutex::default() }) };
+    goes_red(Seams { kept: Box::new(kept), ..Seams::default() }, 200, "I5");
+}
+
+/// Hands that take a lost answer for a lost request.
+struct Unsettled(Arc<dyn Act>);
+
+#[async_trait]
+impl Act for Unsettled {
+    async fn send(&self, permit: Permit, effect: &Effect) -> Result<Receipt, SendError> {
+        match self.0.send(permit, effect).await {
+            Err(SendError::InDoubt { why }) => Err(SendError::NotSent { after: None, why }),
+            other => other,
+        }
+    }
+}
+
+#[test]
+fn without_settling_what_was_in_doubt_is_done_twice() {
+    let hands = |_: &_, store, act| -> (_, Arc<dyn Act>) { (store, Arc::new(Unsettled(act))) };
+    goes_red(Seams { hands: Box::new(hands), ..Seams::default() }, 200, "applied twice");
+}
+
+/// Eyes that date what they see so late that a no is believed at once: no window is dark.
+struct Bright(Arc<dyn Look>);
+
+#[async_trait]
+impl Look for Bright {
+    async fn look(&self, at: &[Target]) -> Vec<Result<Sight, LookError>> {
+        let late = |sight: Sight| match &sight.target.what {
+            What::Command(command) => Sight { at: sight.at + command.limit + Span::secs(1), ..sight },
+            _ => sight,
+        };
+        self.0.look(at).await.into_iter().map(|seen| seen.map(late)).collect()
+    }
+}
+
+#[test]
+fn without_the_dark_window_what_still_arrives_is_done_twice() {
+    let look = |inner| -> Arc<dyn Look> { Arc::new(Bright(inner)) };
+    goes_red(Seams { look: Box::new(look), ..Seams::default() }, 300, "applied twice");
+}
+
+/// A store and hands that send what is intended before they make the intent durable.
+struct Rash {
+    inner: Arc<dyn Store>,
+    act: Arc<dyn Act>,
+    answers: Mutex<BTreeMap<String, Result<Receipt, SendError>>>,
+}
+
+store_but! { Rash, append
+    async fn append(&self, fence: &Fence, run: &RunId, after: Seq, batch: &[Event]) -> Result<Head, StoreError> {
+        for event in batch {
+            if let EventKind::EffectIntended { step, effect, call, .. } = &event.kind {
+                let token = format!("{run}-{step}-{effect}");
+                let answer = self.act.send(Permit::mint(token.clone(), fence.deadline), call).await;
+                self.answers.lock().unwrap().insert(token, answer);
+            }
+        }
+        self.inner.append(fence, run, after, batch).await
+    }
+}
+
+#[async_trait]
+impl Act for Rash {
+    async fn send(&self, permit: Permit, effect: &Effect) -> Result<Receipt, SendError> {
+        let early = self.answers.lock().unwrap().remove(permit.token());
+        match early {
+            Some(answer) => answer,
+            None => self.act.send(permit, effect).await,
+        }
+    }
+}
+
+fn rash() -> Seams {
+    let hands = |_: &_, inner, act| -> (Arc<dyn Store>, Arc<dyn Act>) {
+        let rash = Arc::new(Rash { inner, act, answers: Mutex::default() });
+        (rash.clone(), rash)
+    };
+    Seams { hands: Box::new(hands), ..Seams::default() }
+}
+
+#[test]
+fn an_intent_after_its_send_is_noticed_at_once() {
+    goes_red(rash(), 1, "I1");
+}
+
+#[test]
+fn an_intent_after_its_send_does_things_twice_when_the_process_dies_in_between() {
+    goes_red(rash(), 300, "applied twice");
+}
