@@ -21,6 +21,7 @@ mod run;
 mod runs;
 mod signals;
 mod status;
+mod store;
 mod validate;
 mod wiring;
 
@@ -92,6 +93,7 @@ fn dispatch(args: Args) -> Result<u8, Failure> {
         Command::Abandon(args) => controls::abandon(&common, &args),
         Command::Runs(args) => runs::list(&common, &args),
         Command::Show(args) => runs::show(&common, &args),
+        Command::Store { command } => store::run(&common, &command),
         Command::Schema => generate::schema(),
         Command::Reference(args) => generate::reference(&args),
         Command::Completions(args) => generate::completions(&args),

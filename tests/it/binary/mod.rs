@@ -11,6 +11,7 @@ mod legs;
 mod read_only;
 mod schema;
 mod spoken;
+mod store;
 mod takeup;
 
 pub(crate) use spoken::{Ran, Running, ran};
