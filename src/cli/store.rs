@@ -10,7 +10,7 @@ use super::{
 use crate::{
     engine,
     event::{Event, EventKind, Realm},
-    ids::{LeaseKey, RunId},
+    ids::{LeaseKey, RunId, Seq},
     store::{Clocks, OpenError, RunCheckup, SqliteStore, Store, StoreError, StoredRun, TextError},
     view::{
         self, Commands, Progress,
@@ -85,6 +85,10 @@ fn row(common: &Common, run: &RunCheckup) -> Result<Row, Failure> {
             command: "lifeboat --version".to_owned(),
             what: "use the lifeboat that wrote it, or a newer one".to_owned(),
         }],
+        State::Damaged if run.lost.is_some() => vec![Next {
+            command: commands(common, "").on_run("resume", &run.run, ""),
+            what: "goes on from there: it looks at what happened before it sends anything".to_owned(),
+        }],
         State::Damaged => way_out(common, &file)?,
     };
     Ok(Row { run: run.run.clone(), runbook, state, whole_up_to: run.whole_up_to(), what, next })
@@ -108,9 +112,20 @@ fn judge(run: &RunCheckup, progress: &Progress, runbook: &str) -> (State, String
     if run.key.as_str() != runbook {
         return (State::Damaged, format!("its lease is of `{}`, not of its runbook", run.key));
     }
+    if let Some(last) = run.lost {
+        return (State::Damaged, lost(run.whole_up_to(), last));
+    }
     let stands = summary::standing(progress).1;
     let rebuilt = if run.stale { "; its line in the list of runs was wrong and is written anew" } else { "" };
     (State::Whole, format!("{}, {stands}{rebuilt}", view::text::count(run.events.len(), "event")))
+}
+
+/// That the end of a run is lost, in words.
+pub(super) fn lost(end: Seq, written: Seq) -> String {
+    format!(
+        "it ends with event {end}, yet event {written} was written: the disk lost what came after, \
+         or an older copy was put back"
+    )
 }
 
 /// What a person does about a damaged journal. Nothing in it is mended: what it cannot prove it must

@@ -43,6 +43,10 @@ pub trait Store: Send + Sync {
     async fn inbox(&self, run: &RunId, after: ControlId) -> Result<Vec<Posted>, StoreError>;
     /// Looks through all of it: chains, gaps, heads, and what is kept beside them. Changes nothing.
     async fn checkup(&self) -> Result<Checkup, StoreError>;
+    /// Up to where a run was surely written once, be it lost since. None: nothing is known.
+    async fn written(&self, _run: &RunHead) -> Option<Seq> {
+        None
+    }
     /// Writes anew what is kept beside a run's events, from them.
     async fn rebuild(&self, run: &RunId) -> Result<(), StoreError>;
     /// A run as it is stored; verified.

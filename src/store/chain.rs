@@ -134,7 +134,8 @@ impl Verifier {
         let kind = serde_json::from_slice(&link.body).map_err(|why| StoreError::Unreadable {
             run: self.run.clone(),
             seq: expected,
-            why: why.to_string(),
+            // Not all that would have been known.
+            why: why.to_string().split(", expected").next().unwrap_or_default().to_owned(),
         })?;
         self.head = Head { seq: link.seq, hash: link.hash };
         self.epoch = link.epoch;

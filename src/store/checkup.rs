@@ -31,6 +31,8 @@ pub struct RunCheckup {
     pub events: Vec<Event>,
     /// What is wrong; none: it is what was stored.
     pub wrong: Option<StoreError>,
+    /// All there is is whole, but the run was written up to this event once: the end of it is lost.
+    pub lost: Option<Seq>,
     /// What the store keeps beside the events does not say what they do: see [`super::Store::rebuild`].
     pub stale: bool,
 }
@@ -52,7 +54,13 @@ impl RunCheckup {
         }
         let wrong = wrong.or_else(|| chain.end(head).err());
         let stale = wrong.is_none() && *row != stored::row(&row.id, &row.key, &events);
-        Self { run: row.id.clone(), key: row.key.clone(), events, wrong, stale }
+        Self { run: row.id.clone(), key: row.key.clone(), events, wrong, lost: None, stale }
+    }
+
+    /// Takes in how far the run was written, as far as that is known beside its events.
+    pub(super) fn noted(&mut self, written: Option<Seq>) {
+        let end = self.whole_up_to();
+        self.lost = written.filter(|last| self.wrong.is_none() && *last > end);
     }
 
     /// The last event that is what was stored.

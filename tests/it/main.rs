@@ -4,6 +4,7 @@
 mod aborted;
 mod binary;
 mod crash;
+mod damage;
 mod emergency;
 mod inherited;
 mod lab;

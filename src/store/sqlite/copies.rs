@@ -1,6 +1,6 @@
 //! Looking a whole file through, and runs on their way out of it and into it.
 
-use super::{Failure, Open, commit, count, events, open, stored};
+use super::{Failure, Open, commit, count, events, open, stored, witness};
 use crate::{
     ids::{Epoch, LeaseKey, RunId, Seq},
     store::{Checkup, RunCheckup, RunHead, StoreError, StoredRun, stored::row},
@@ -23,7 +23,9 @@ pub(super) fn checkup(open: &mut Open<'_>) -> Result<Checkup, Failure> {
         Err(why) => return Err(why.into()),
     };
     for head in heads {
-        found.runs.push(run(&tx, &head)?);
+        let mut checked = run(&tx, &head)?;
+        checked.noted(witness::noted(open.place, &head.key, &head.id));
+        found.runs.push(checked);
     }
     for run in &found.runs {
         found.problems.extend(lease(&tx, run)?);
@@ -38,7 +40,7 @@ fn run(tx: &Connection, row: &RunHead) -> Result<RunCheckup, Failure> {
         Err(why) if events::is_damage(&why) => {
             let wrong = StoreError::Damaged { run: row.id.clone(), seq: Seq(0), why: open::explain(&why) };
             let (run, key) = (row.id.clone(), row.key.clone());
-            Ok(RunCheckup { run, key, events: vec![], wrong: Some(wrong), stale: false })
+            Ok(RunCheckup { run, key, events: vec![], wrong: Some(wrong), lost: None, stale: false })
         }
         Err(why) => Err(why.into()),
     }

@@ -1,6 +1,6 @@
 //! Events and the heads of runs in the file.
 
-use super::{Failure, Open, commit, count, lease, stored as number};
+use super::{Failure, Open, commit, count, lease, stored as number, witness};
 use crate::{
     clock::Timestamp,
     event::{Event, RunOutcome},
@@ -47,6 +47,7 @@ pub(super) fn append(open: &mut Open<'_>, at: &At, batch: &[Event]) -> Result<He
         tx.prepare_cached("UPDATE lease SET run = ? WHERE key = ?")?.execute([at.run.as_str(), at.key.as_str()])?;
     }
     commit(tx)?;
+    witness::note(open.place, &at.key, &at.run, last.seq);
     Ok(Head { seq: last.seq, hash: last.hash })
 }
 

@@ -15,6 +15,7 @@ mod open;
 mod place;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 pub use open::OpenError;
 
@@ -265,6 +266,10 @@ impl Store for SqliteStore {
 
     async fn checkup(&self) -> Result<Checkup, StoreError> {
         Ok(self.with(copies::checkup).await?.unwrap_or_default())
+    }
+
+    async fn written(&self, run: &RunHead) -> Option<Seq> {
+        witness::noted(&self.0.place, &run.key, &run.id)
     }
 
     async fn rebuild(&self, run: &RunId) -> Result<(), StoreError> {

@@ -142,7 +142,7 @@ pub(super) fn existing(place: &Place, access: Access) -> Result<Option<Connectio
         return Ok(None);
     }
     place.refuse_network()?;
-    let conn = open_file(&file)?;
+    let conn = if access == Access::Read && place.stands_still() { open_still(&file)? } else { open_file(&file)? };
     if is_ours(&conn, &file)? == Found::New {
         return Ok(None);
     }
@@ -157,6 +157,14 @@ fn open_file(file: &Path) -> Result<Connection, OpenError> {
     // Until it is known to be ours its log is left alone too.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(|why| refused(file, &why))?;
     Ok(conn)
+}
+
+/// On a disk that is mounted read-only SQLite cannot make what it shares a log by. Where nothing lies
+/// in a log nothing has to be shared: nobody can write there.
+fn open_still(file: &Path) -> Result<Connection, OpenError> {
+    let escaped = file.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags).map_err(|why| refused(file, &why))
 }
 
 #[derive(PartialEq, Eq)]
