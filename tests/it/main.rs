@@ -6,6 +6,7 @@ mod binary;
 mod crash;
 mod damage;
 mod emergency;
+mod golden;
 mod inherited;
 mod lab;
 mod process;
