@@ -3,6 +3,7 @@
 
 mod aborted;
 mod binary;
+mod calls;
 mod crash;
 mod damage;
 mod emergency;
