@@ -10,6 +10,7 @@ mod emergency;
 mod golden;
 mod inherited;
 mod lab;
+mod machine;
 mod process;
 mod properties;
 mod standbys;
