@@ -65,6 +65,12 @@ pub(super) enum Command {
     Runs(RunsArgs),
     /// Tell all that happened in a run
     Show(RunArgs),
+    /// Look through what is recorded, copy it, take copies in
+    Store {
+        /// What to do.
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
     /// Print the JSON Schema of runbooks
     Schema,
     /// Print the reference of the runbook language, in Markdown
@@ -73,6 +79,33 @@ pub(super) enum Command {
     Completions(CompletionArgs),
     /// Print the man page
     Man,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StoreCommand {
+    /// Tell of every run whether it is what was recorded, and where it is not
+    ///
+    /// Ends with 0 where all is whole, 30 where something is damaged, 31 where another lifeboat, or
+    /// another program, wrote it. Nothing is mended but the list of runs, which follows from them.
+    Verify,
+    /// Print a run, or all of them, as they are recorded: JSON lines with their hash chain
+    Export(ExportArgs),
+    /// Take in runs that were exported, after verifying them; then they can be shown and resumed
+    Import(ImportArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ExportArgs {
+    /// The run [default: all]
+    #[arg(value_name = "RUN")]
+    pub(super) run: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ImportArgs {
+    /// What `store export` printed
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
 }
 
 /// Flags of every command.

@@ -36,11 +36,10 @@ pub(super) fn cancel(common: &Common, args: &CancelArgs) -> Result<u8, Failure> 
     let control = if args.undo { Control::Undo } else { Control::Cancel };
     block_on(common, async {
         let (store, head) = found(common, args.run.as_deref()).await?;
-        if head.outcome.is_some() && !args.undo {
-            let state = replay(&store, &head.id).await?;
-            if !state.holds.is_empty() {
-                return release(common, &args.consent, (&store, &head, state)).await;
-            }
+        // Nothing is asked of a run that cannot be read.
+        let state = replay(&store, &head.id).await?;
+        if head.outcome.is_some() && !args.undo && !state.holds.is_empty() {
+            return release(common, &args.consent, (&store, &head, state)).await;
         }
         open(&head)?;
         post(&store, &head, &control, args.consent.operator.as_ref()).await?;

@@ -138,15 +138,18 @@ impl From<StoreError> for Failure {
         let code = match &error {
             StoreError::NoSuchRun(_) => code::USAGE,
             StoreError::Fenced(_) => code::BUSY,
-            StoreError::Newer { .. } => code::MISMATCH,
+            StoreError::Newer { .. } | StoreError::Unreadable { .. } => code::MISMATCH,
             StoreError::Conflict | StoreError::Outage { .. } | StoreError::Damaged { .. } => code::JOURNAL,
         };
         let hint = match &error {
             StoreError::NoSuchRun(_) => "lifeboat runs   lists them",
             StoreError::Fenced(_) => "another process has taken the run over: lifeboat show",
-            StoreError::Newer { .. } => "use the lifeboat that wrote it, or a newer one",
-            StoreError::Conflict | StoreError::Damaged { .. } => {
-                "nothing more was sent; keep the file as it is and look at it with: lifeboat show"
+            StoreError::Newer { .. } | StoreError::Unreadable { .. } => {
+                "use the lifeboat that wrote it, or a newer one; nothing was changed"
+            }
+            StoreError::Conflict => "nothing more was sent; see who else wrote into it with: lifeboat show",
+            StoreError::Damaged { .. } => {
+                "nothing more was sent; what is whole, and what to do now: lifeboat store verify"
             }
             StoreError::Outage { .. } => "nothing more was sent; mend the disk, then: lifeboat resume",
         };

@@ -21,6 +21,7 @@ mod runs;
 mod signals;
 mod simulate;
 mod status;
+mod store;
 mod validate;
 mod wiring;
 
@@ -96,6 +97,7 @@ fn dispatch(args: Args) -> Result<u8, Failure> {
         Command::Abandon(args) => controls::abandon(&common, &args),
         Command::Runs(args) => runs::list(&common, &args),
         Command::Show(args) => runs::show(&common, &args),
+        Command::Store { command } => store::run(&common, &command),
         Command::Schema => generate::schema(),
         Command::Reference(args) => generate::reference(&args),
         Command::Completions(args) => generate::completions(&args),

@@ -6,6 +6,7 @@ use super::{
     moves::{human, replay},
     run::{busy, go_on, report, typed},
     runs::find,
+    store::lost,
     wiring::{Purpose, World, block_on, examine, store, who, world},
 };
 use crate::{
@@ -82,6 +83,9 @@ pub(super) async fn take_up(
     let state = replay(store, &head.id).await?;
     let world = world(common, Purpose::TakeUp(&state))?;
     if human(common) {
+        if let Some(written) = store.written(head).await.filter(|written| *written > state.head) {
+            note(&format!("run {}: {}; what happened is looked for", head.id, lost(state.head, written)));
+        }
         if let Some(changed) = changed(&state.plan) {
             note(&format!("{changed}; the run goes on by the plan it was started with"));
         }

@@ -43,16 +43,24 @@ pub(super) async fn find(store: &Arc<dyn Store>, named: Option<&str>) -> Result<
 pub(super) fn list(common: &Common, args: &RunsArgs) -> Result<u8, Failure> {
     block_on(common, async {
         let store = store(common, false)?;
-        let mut rows = vec![];
+        let (mut rows, mut code) = (vec![], code::DONE);
         for head in store.runs(None).await? {
             if args.runbook.as_ref().is_some_and(|name| *name != head.runbook) {
                 continue;
             }
-            rows.push(row(&store, head).await?);
+            match row(&store, &head).await {
+                Ok(row) => rows.push(row),
+                // The other runs are whole, and may be what is looked for.
+                Err(failure) if matches!(failure.code, code::JOURNAL | code::MISMATCH) => {
+                    code = failure.code;
+                    rows.push(unread(head, &failure));
+                }
+                Err(failure) => return Err(failure),
+            }
         }
         let now = Timestamp::wall();
         print_rows(common, &rows, now)?;
-        Ok(code::DONE)
+        Ok(code)
     })
 }
 
@@ -65,7 +73,14 @@ fn print_rows(common: &Common, rows: &[view::runs::Row], now: Timestamp) -> Resu
     }
 }
 
-async fn row(store: &Arc<dyn Store>, head: RunHead) -> Result<view::runs::Row, Failure> {
+/// A run whose events are not what was recorded, or not known here.
+fn unread(head: RunHead, why: &Failure) -> view::runs::Row {
+    let standing = format!("{}; see `lifeboat store verify`", why.what);
+    let RunHead { id: run, runbook, started, outcome: _, .. } = head;
+    view::runs::Row { run, runbook, kind: String::new(), started, outcome: None, standing }
+}
+
+async fn row(store: &Arc<dyn Store>, head: &RunHead) -> Result<view::runs::Row, Failure> {
     let events = store.read(&head.id, Seq(1)).await?;
     let progress = Progress::of(&events);
     let kind = progress
@@ -78,8 +93,8 @@ async fn row(store: &Arc<dyn Store>, head: RunHead) -> Result<view::runs::Row, F
         _ => summary::standing(&progress).1,
     };
     Ok(view::runs::Row {
-        run: head.id,
-        runbook: head.runbook,
+        run: head.id.clone(),
+        runbook: head.runbook.clone(),
         kind: kind.unwrap_or_default(),
         started: head.started,
         outcome: head.outcome,

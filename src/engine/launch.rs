@@ -69,8 +69,7 @@ pub async fn start(deps: Deps, doors: Doors, begin: Start) -> Result<(Ended, Run
 pub async fn resume(deps: Deps, doors: Doors, policy: Policy) -> Result<(Ended, RunState), EngineError> {
     let run = deps.journal.run().clone();
     let stored = deps.journal.store().read(&run, Seq(1)).await?;
-    let state = RunState::replay(&stored)?;
-    check_seal(&stored, &state)?;
+    let state = replay(&stored)?;
     if let Some(outcome) = state.outcome {
         return Ok((Ended::Finished(outcome), state));
     }
@@ -123,6 +122,13 @@ pub async fn end(journal: Journal, who: &Who, control: Control, now: Timestamp) 
         Some(_) => Ok(state),
         None => Err(EngineError::Refused),
     }
+}
+
+/// The state that a run's events lead to, if they follow each other and its plan is the sealed one.
+pub fn replay(events: &[Event]) -> Result<RunState, EngineError> {
+    let state = RunState::replay(events)?;
+    check_seal(events, &state)?;
+    Ok(state)
 }
 
 /// The plan is the one that was sealed, or the run is not ours to go on with.

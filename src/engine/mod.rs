@@ -44,7 +44,7 @@ pub use control::receive;
 pub use decide::{Live, Turn, decide};
 pub use doors::{Deps, Doors, Ended, EngineError, Signal, Signals, Tempo, Watch};
 pub use inherit::Inherited;
-pub use launch::{Start, end, resume, start};
+pub use launch::{Start, end, replay, resume, start};
 pub use state::{Held, Mismatch, Phase, RunState};
 pub use step_run::{EffectRun, EffectStatus, StepRun, StepState};
 pub use wanted::{Wanted, wanted};

@@ -39,7 +39,7 @@ pub use lived::{Lived, Overlap, Returned};
 pub use opened::{Opened, Options};
 
 use crate::{
-    clock::{BootClock, Clock, KernelBootClock, Span},
+    clock::{BootInstant, Clock, Span},
     driver::{Act, Look, LookError, SendError},
     ids::StepId,
     world::{Call, Effect, Receipt, Seen, Sight, Target, permit::Permit},
@@ -105,8 +105,15 @@ impl Sandbox {
         self.clock.sleep_until(self.clock.now() + span).await;
     }
 
-    /// Delivers an effect: the way there, the effect, the way back.
+    /// As [`Act::send`], without a lease.
+    #[cfg(test)]
     async fn deliver(&self, token: &str, effect: &Effect) -> Result<Receipt, SendError> {
+        self.deliver_before(BootInstant(u64::MAX), token, effect).await
+    }
+
+    /// Delivers an effect: the way there, the effect, the way back. The way is walked by this very
+    /// process: one that stands still on it must not arrive later than anything real would.
+    async fn deliver_before(&self, deadline: BootInstant, token: &str, effect: &Effect) -> Result<Receipt, SendError> {
         let met = self.world().meets(effect, self.clock.now());
         let (reach, way) = met.map_err(|error| not_sent(&error))?;
         match reach {
@@ -122,9 +129,10 @@ impl Sandbox {
                 return Err(SendError::InDoubt { why });
             }
         }
+        world::in_time(deadline)?;
         self.sleep(way).await;
         let errand = self.errand(effect).await?;
-        let reply = self.world().send(token, effect, self.clock.now())?;
+        let reply = self.world().send(deadline, (token, effect), self.clock.now())?;
         match reply {
             Reply::Heard(receipt) => {
                 self.sleep(way).await;
@@ -194,9 +202,6 @@ impl Look for Sandbox {
 #[async_trait]
 impl Act for Sandbox {
     async fn send(&self, permit: Permit, effect: &Effect) -> Result<Receipt, SendError> {
-        if KernelBootClock.boot() >= permit.deadline() {
-            return Err(SendError::NotSent { after: None, why: "the lease has run out".into() });
-        }
-        self.deliver(permit.token(), effect).await
+        self.deliver_before(permit.deadline(), permit.token(), effect).await
     }
 }

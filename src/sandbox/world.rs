@@ -13,7 +13,7 @@ use super::{
     state::State,
 };
 use crate::{
-    clock::{Span, Timestamp},
+    clock::{BootClock as _, BootInstant, KernelBootClock, Span, Timestamp},
     driver::{LookError, SendError},
     ids::StepId,
     world::{Effect, Seen, Target},
@@ -92,10 +92,17 @@ impl World {
 
     /// Takes a command: durable before anybody hears of it, and without a trace if it is refused.
     pub(super) fn command(&mut self, command: &Command, at: Timestamp) -> Result<Reply, SendError> {
+        self.command_before(BootInstant(u64::MAX), command, at)
+    }
+
+    /// As [`World::command`], unless the sender's lease has run out by the time that it arrives: to
+    /// work out what it leads to takes long enough to fall asleep over.
+    fn command_before(&mut self, deadline: BootInstant, command: &Command, at: Timestamp) -> Result<Reply, SendError> {
         loop {
             self.come_to(at).map_err(|error| not_sent(&error))?;
             let mut next = self.state.clone();
             let reply = next.take(command, at)?;
+            in_time(deadline)?;
             if let Some(disk) = &mut self.disk
                 && !disk.store(self.version, command, &next).map_err(|error| not_sent(&error))?
             {
@@ -117,10 +124,15 @@ impl World {
     }
 
     /// Takes an effect, in the sandbox's own time for its operation.
-    pub(super) fn send(&mut self, token: &str, effect: &Effect, at: Timestamp) -> Result<Reply, SendError> {
+    pub(super) fn send(
+        &mut self,
+        deadline: BootInstant,
+        (token, effect): (&str, &Effect),
+        at: Timestamp,
+    ) -> Result<Reply, SendError> {
         let expected = self.script.expect(step_of(token), effect);
         let command = Command::Effect { token: token.to_owned(), effect: Box::new(effect.clone()), expected };
-        self.command(&command, at)
+        self.command_before(deadline, &command, at)
     }
 
     /// Takes a change that is nobody's effect.
@@ -209,4 +221,12 @@ impl World {
     pub(super) fn state(&self) -> &State {
         &self.state
     }
+}
+
+/// Nothing is sent after the end of a lease.
+pub(super) fn in_time(deadline: BootInstant) -> Result<(), SendError> {
+    if KernelBootClock.boot() < deadline {
+        return Ok(());
+    }
+    Err(SendError::NotSent { after: None, why: "the lease has run out".into() })
 }

@@ -1,5 +1,6 @@
 //! What every store promises.
 
+use super::{Checkup, StoredRun};
 use crate::{
     clock::{BootClock, BootInstant, KernelBootClock, Span, Timestamp},
     event::{Control, Event, Posted, RunOutcome, Who},
@@ -40,6 +41,19 @@ pub trait Store: Send + Sync {
     async fn post(&self, run: &RunId, control: &Control, by: &Who, at: Timestamp) -> Result<ControlId, StoreError>;
     /// The controls after one, in order.
     async fn inbox(&self, run: &RunId, after: ControlId) -> Result<Vec<Posted>, StoreError>;
+    /// Looks through all of it: chains, gaps, heads, and what is kept beside them. Changes nothing.
+    async fn checkup(&self) -> Result<Checkup, StoreError>;
+    /// Up to where a run was surely written once, be it lost since. None: nothing is known.
+    async fn written(&self, _run: &RunHead) -> Option<Seq> {
+        None
+    }
+    /// Writes anew what is kept beside a run's events, from them.
+    async fn rebuild(&self, run: &RunId) -> Result<(), StoreError>;
+    /// A run as it is stored; verified.
+    async fn export(&self, run: &RunId) -> Result<StoredRun, StoreError>;
+    /// Takes in a run that was exported from another store, under the lease of its key, whose epoch
+    /// may grow by it. Conflict: a run of that name is here already.
+    async fn import(&self, fence: &mut Fence, run: &StoredRun) -> Result<(), StoreError>;
     /// Keeps how long something took, for later waits on the same. A cache: what cannot be kept is
     /// lost, and a store may keep nothing.
     async fn note_took(&self, _call: &str, _region: &Region, _took: Span, _at: Timestamp) {}
@@ -175,6 +189,16 @@ pub enum StoreError {
         /// The first event that is wrong.
         seq: Seq,
         /// What is wrong with it.
+        why: String,
+    },
+    /// It is what was stored, and we do not know what it means.
+    #[error("event {seq} of run {run} is whole, but another lifeboat wrote it and this one cannot read it: {why}")]
+    Unreadable {
+        /// The run.
+        run: RunId,
+        /// The first such event.
+        seq: Seq,
+        /// What is not known.
         why: String,
     },
     /// A newer lifeboat wrote it.

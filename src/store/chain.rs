@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 pub(super) const START: Head = Head { seq: Seq(0), hash: [0; 32] };
 
 /// An event as it is stored; its run is known from where it lies.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Link {
     pub seq: Seq,
     pub epoch: Epoch,
@@ -130,8 +130,13 @@ impl Verifier {
         if link.epoch < self.epoch {
             return Err(self.damaged(expected, format!("epoch {} follows epoch {}", link.epoch, self.epoch)));
         }
-        let kind = serde_json::from_slice(&link.body)
-            .map_err(|why| self.damaged(expected, format!("this lifeboat cannot read it: {why}")))?;
+        // It is what was stored: whoever wrote it knew more than we do.
+        let kind = serde_json::from_slice(&link.body).map_err(|why| StoreError::Unreadable {
+            run: self.run.clone(),
+            seq: expected,
+            // Not all that would have been known.
+            why: why.to_string().split(", expected").next().unwrap_or_default().to_owned(),
+        })?;
         self.head = Head { seq: link.seq, hash: link.hash };
         self.epoch = link.epoch;
         Ok(Event { run: self.run.clone(), seq: link.seq, epoch: link.epoch, at: link.at, kind })
@@ -150,13 +155,8 @@ impl Verifier {
     }
 
     /// What is wrong with an event.
-    pub(super) fn damaged(&self, seq: Seq, why: String) -> StoreError {
+    fn damaged(&self, seq: Seq, why: String) -> StoreError {
         StoreError::Damaged { run: self.run.clone(), seq, why }
-    }
-
-    /// The place of the link that is to come.
-    pub(super) fn next(&self) -> Seq {
-        self.head.seq.next()
     }
 }
 

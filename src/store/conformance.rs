@@ -4,7 +4,8 @@
 //! that dies lets go of what its fence holds on to and does nothing else.
 
 use super::{
-    Applied, Claim, Clocks, Fence, Head, Holder, Journal, LEASE, MemoryStore, RunHead, SqliteStore, Store, StoreError,
+    Applied, Checkup, Claim, Clocks, Fence, Head, Holder, Journal, LEASE, MemoryStore, RunHead, SqliteStore, Store,
+    StoreError, StoredRun,
 };
 use crate::{
     clock::{BootClock, BootInstant, Span, Timestamp},
@@ -403,6 +404,18 @@ impl Store for Lossy {
     }
     async fn inbox(&self, run: &RunId, after: ControlId) -> Result<Vec<Posted>, StoreError> {
         self.inner.inbox(run, after).await
+    }
+    async fn checkup(&self) -> Result<Checkup, StoreError> {
+        self.inner.checkup().await
+    }
+    async fn rebuild(&self, run: &RunId) -> Result<(), StoreError> {
+        self.inner.rebuild(run).await
+    }
+    async fn export(&self, run: &RunId) -> Result<StoredRun, StoreError> {
+        self.inner.export(run).await
+    }
+    async fn import(&self, fence: &mut Fence, run: &StoredRun) -> Result<(), StoreError> {
+        self.inner.import(fence, run).await
     }
 }
 

@@ -6,7 +6,7 @@
 //! when all processes die now, or had died back then.
 
 use super::{
-    Applied, Claim, Clocks, Fence, Head, Holder, RunHead, Store, StoreError,
+    Applied, Checkup, Claim, Clocks, Fence, Head, Holder, RunCheckup, RunHead, Store, StoreError, StoredRun,
     chain::{self, Link, START, Verifier},
 };
 use crate::{
@@ -46,6 +46,8 @@ struct State {
     runs: BTreeMap<RunId, Run>,
     leases: BTreeMap<LeaseKey, Lease>,
     inbox: Vec<(RunId, Posted)>,
+    /// The number of the last control, be it of another store that a run came from.
+    last_control: ControlId,
     took: Vec<(String, Region, Span)>,
     appends: u64,
     faults: Vec<(RangeInclusive<u64>, Fault)>,
@@ -279,7 +281,8 @@ impl Store for MemoryStore {
         if !state.runs.contains_key(run) {
             return Err(StoreError::NoSuchRun(run.to_string()));
         }
-        let id = state.inbox.last().map_or(ControlId(0), |(_, posted)| posted.id).next();
+        let id = state.last_control.next();
+        state.last_control = id;
         state.inbox.push((run.clone(), Posted { id, at, by: by.clone(), control: control.clone() }));
         Ok(id)
     }
@@ -288,6 +291,42 @@ impl Store for MemoryStore {
         let state = self.state();
         let new = state.inbox.iter().filter(|(to, posted)| to == run && posted.id > after);
         Ok(new.map(|(_, posted)| posted.clone()).collect())
+    }
+
+    async fn checkup(&self) -> Result<Checkup, StoreError> {
+        let state = self.state();
+        let look = |run: &Run| RunCheckup::of(&run.head, &run.end(), run.links.iter().cloned().map(Ok));
+        let mut runs: Vec<_> = state.runs.values().map(look).collect();
+        runs.sort_by(|a, b| b.run.cmp(&a.run));
+        Ok(Checkup { runs, problems: vec![] })
+    }
+
+    async fn rebuild(&self, run: &RunId) -> Result<(), StoreError> {
+        let whole = self.export(run).await?;
+        if let Some(found) = self.state().runs.get_mut(run) {
+            found.head = whole.head();
+        }
+        Ok(())
+    }
+
+    async fn export(&self, run: &RunId) -> Result<StoredRun, StoreError> {
+        let found = self.state().runs.get(run).cloned().ok_or_else(|| StoreError::NoSuchRun(run.to_string()))?;
+        let end = found.end();
+        StoredRun::verified(run.clone(), found.head.key, found.links, &end)
+    }
+
+    async fn import(&self, fence: &mut Fence, run: &StoredRun) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.held(fence)?;
+        if *run.key() != fence.key || state.runs.contains_key(run.run()) {
+            return Err(StoreError::Conflict);
+        }
+        let new = Run { head: run.head(), links: run.links().to_vec(), commits: vec![run.end().seq] };
+        state.runs.insert(run.run().clone(), new);
+        state.last_control = state.last_control.max(run.last_control());
+        fence.epoch = fence.epoch.max(run.epoch());
+        state.leases.entry(fence.key.clone()).or_default().epoch = fence.epoch;
+        Ok(())
     }
 
     async fn note_took(&self, call: &str, region: &Region, took: Span, _at: Timestamp) {

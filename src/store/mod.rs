@@ -10,15 +10,19 @@
 
 mod api;
 mod chain;
+mod checkup;
 #[cfg(test)]
 mod conformance;
 mod journal;
 mod memory;
 mod run_id;
 mod sqlite;
+mod stored;
 
 pub use api::{Applied, Claim, Clocks, Fence, Head, Holder, LEASE, RunHead, Store, StoreError};
+pub use checkup::{Checkup, RunCheckup};
 pub use journal::Journal;
 pub use memory::{Fault, MemoryStore};
 pub use run_id::run_id;
 pub use sqlite::{OpenError, SqliteStore};
+pub use stored::{StoredRun, TextError};

@@ -7,6 +7,7 @@
 //! here prints by itself: texts go to the writer they are given, or to the [`screen`].
 
 pub mod change;
+pub mod checkup;
 pub mod commands;
 pub mod diagnostic;
 pub mod doctor;

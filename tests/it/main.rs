@@ -3,10 +3,14 @@
 
 mod aborted;
 mod binary;
+mod calls;
 mod crash;
+mod damage;
 mod emergency;
+mod golden;
 mod inherited;
 mod lab;
+mod machine;
 mod process;
 mod properties;
 mod simulation;

@@ -1,6 +1,6 @@
 //! Events and the heads of runs in the file.
 
-use super::{Failure, Open, commit, count, lease, stored};
+use super::{Failure, Open, commit, count, lease, stored as number, witness};
 use crate::{
     clock::Timestamp,
     event::{Event, RunOutcome},
@@ -8,6 +8,7 @@ use crate::{
     store::{
         Head, RunHead, StoreError,
         chain::{self, Link, START, Verifier},
+        stored,
     },
 };
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
@@ -35,31 +36,46 @@ pub(super) fn append(open: &mut Open<'_>, at: &At, batch: &[Event]) -> Result<He
     let tx = open.begin()?;
     let (end, lease_run) = expect(&tx, at)?;
     let links = chain::links(&at.run, &end, batch)?;
-    let (Some(first), Some(last)) = (batch.first(), links.last()) else { return Ok(end) };
+    let Some(last) = links.last() else { return Ok(end) };
+    let row = RunHead { seq: last.seq, ..stored::row(&at.run, &at.key, batch) };
     if at.after == Seq(0) {
-        let sql = "INSERT INTO run(id, lease_key, runbook, started_at, head_seq, head_hash) VALUES(?, ?, ?, ?, 0, ?)";
-        let columns = params![at.run.as_str(), at.key.as_str(), chain::runbook(batch), first.at.0, START.hash];
-        tx.prepare_cached(sql)?.execute(columns)?;
+        insert_run(&tx, &row)?;
     }
-    let mut insert =
-        tx.prepare_cached("INSERT INTO event(run, seq, epoch, at, body, hash) VALUES(?, ?, ?, ?, ?, ?)")?;
-    for link in &links {
-        let (seq, epoch) = (stored(link.seq.0), stored(link.epoch.0));
-        insert.execute(params![at.run.as_str(), seq, epoch, link.at.0, link.body, link.hash])?;
-    }
-    drop(insert);
-    let outcome = chain::outcome(batch).map(outcome_text);
-    tx.prepare_cached("UPDATE run SET head_seq = ?, head_hash = ?, outcome = ? WHERE id = ?")?.execute(params![
-        stored(last.seq.0),
-        last.hash,
-        outcome,
-        at.run.as_str()
-    ])?;
+    insert_links(&tx, &at.run, &links)?;
+    set_end(&tx, &row, &last.hash)?;
     if lease_run.as_deref() != Some(at.run.as_str()) {
         tx.prepare_cached("UPDATE lease SET run = ? WHERE key = ?")?.execute([at.run.as_str(), at.key.as_str()])?;
     }
     commit(tx)?;
+    witness::note(open.place, &at.key, &at.run, last.seq);
     Ok(Head { seq: last.seq, hash: last.hash })
+}
+
+/// A run's row, before its first events.
+pub(super) fn insert_run(tx: &Connection, row: &RunHead) -> Result<(), Failure> {
+    let sql = "INSERT INTO run(id, lease_key, runbook, started_at, head_seq, head_hash) VALUES(?, ?, ?, ?, 0, ?)";
+    let columns = params![row.id.as_str(), row.key.as_str(), row.runbook, row.started.0, START.hash];
+    tx.prepare_cached(sql)?.execute(columns)?;
+    Ok(())
+}
+
+/// Events behind those that are there.
+pub(super) fn insert_links(tx: &Connection, run: &RunId, links: &[Link]) -> Result<(), Failure> {
+    let mut insert =
+        tx.prepare_cached("INSERT INTO event(run, seq, epoch, at, body, hash) VALUES(?, ?, ?, ?, ?, ?)")?;
+    for link in links {
+        let (seq, epoch) = (number(link.seq.0), number(link.epoch.0));
+        insert.execute(params![run.as_str(), seq, epoch, link.at.0, link.body, link.hash])?;
+    }
+    Ok(())
+}
+
+/// Where a run ends now, and how it ended.
+pub(super) fn set_end(tx: &Connection, row: &RunHead, hash: &[u8; 32]) -> Result<(), Failure> {
+    let sql = "UPDATE run SET head_seq = ?, head_hash = ?, outcome = ? WHERE id = ?";
+    let outcome = row.outcome.map(outcome_text);
+    tx.prepare_cached(sql)?.execute(params![number(row.seq.0), hash, outcome, row.id.as_str()])?;
+    Ok(())
 }
 
 /// The run's end, if the lease is ours and the run ends where we believe; and the lease's run.
@@ -94,21 +110,21 @@ fn head(row: &Row<'_>, column: usize) -> rusqlite::Result<Head> {
     Ok(Head { seq: Seq(count(row, column)?), hash: row.get(column + 1)? })
 }
 
+/// The end of a run, by its row; none: there is no such run.
+pub(super) fn end(tx: &Connection, run: &RunId) -> rusqlite::Result<Option<Head>> {
+    let mut statement = tx.prepare_cached("SELECT head_seq, head_hash FROM run WHERE id = ?")?;
+    statement.query_row([run.as_str()], |row| head(row, 0)).optional()
+}
+
 /// The events of a run from `from` on; all of them are verified.
 pub(super) fn read(open: &mut Open<'_>, run: &RunId, from: Seq) -> Result<Vec<Event>, Failure> {
     // Head and events of one moment.
     let tx = open.conn.transaction_with_behavior(TransactionBehavior::Deferred)?;
-    let head = tx
-        .prepare_cached("SELECT head_seq, head_hash FROM run WHERE id = ?")?
-        .query_row([run.as_str()], |row| head(row, 0))
-        .optional()?
-        .ok_or_else(|| StoreError::NoSuchRun(run.to_string()))?;
+    let head = end(&tx, run)?.ok_or_else(|| StoreError::NoSuchRun(run.to_string()))?;
     let mut chain = Verifier::new(run.clone());
     let mut events = vec![];
-    let mut statement = tx.prepare_cached("SELECT seq, epoch, at, body, hash FROM event WHERE run = ? ORDER BY seq")?;
-    let mut rows = statement.query([run.as_str()])?;
-    while let Some(link) = next(&mut rows, &chain)? {
-        let event = chain.take(&link)?;
+    for link in links(&tx, run)? {
+        let event = chain.take(&link?)?;
         if event.seq >= from {
             events.push(event);
         }
@@ -117,19 +133,38 @@ pub(super) fn read(open: &mut Open<'_>, run: &RunId, from: Seq) -> Result<Vec<Ev
     Ok(events)
 }
 
-/// The next link; a row that cannot be read is a damaged event, not an outage.
-fn next(rows: &mut rusqlite::Rows<'_>, chain: &Verifier) -> Result<Option<Link>, Failure> {
+/// The events of a run as they are stored, none of them verified. A row that cannot be read is a
+/// damaged event, not an outage, and the last of them.
+pub(super) fn links(tx: &Connection, run: &RunId) -> Result<Vec<Result<Link, StoreError>>, Failure> {
+    let mut statement = tx.prepare_cached("SELECT seq, epoch, at, body, hash FROM event WHERE run = ? ORDER BY seq")?;
+    let mut rows = statement.query([run.as_str()])?;
+    let (mut links, mut seq) = (vec![], Seq(1));
+    loop {
+        match rows.next().and_then(|row| row.map(link).transpose()) {
+            Ok(None) => return Ok(links),
+            Ok(Some(link)) => {
+                seq = Seq(link.seq.0.saturating_add(1));
+                links.push(Ok(link));
+            }
+            Err(why) if is_damage(&why) => {
+                links.push(Err(StoreError::Damaged { run: run.clone(), seq, why: super::open::explain(&why) }));
+                return Ok(links);
+            }
+            Err(why) => return Err(why.into()),
+        }
+    }
+}
+
+/// Whether the file answers, but not with what was written into it.
+pub(super) fn is_damage(why: &rusqlite::Error) -> bool {
     use rusqlite::{Error, ErrorCode};
-    let link = rows.next().and_then(|row| row.map(link).transpose());
-    link.map_err(|why| match &why {
-        Error::FromSqlConversionFailure(..) | Error::IntegralValueOutOfRange(..) | Error::InvalidColumnType(..) => {
-            chain.damaged(chain.next(), why.to_string()).into()
-        }
-        _ if why.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
-            chain.damaged(chain.next(), super::open::explain(&why)).into()
-        }
-        _ => why.into(),
-    })
+    matches!(
+        why,
+        Error::FromSqlConversionFailure(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::InvalidColumnType(..)
+            | Error::Utf8Error(..)
+    ) || why.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)
 }
 
 fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
@@ -144,9 +179,13 @@ fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
 
 /// The heads of all runs, newest first; of one key, or of all.
 pub(super) fn runs(open: &mut Open<'_>, key: Option<&LeaseKey>) -> Result<Vec<RunHead>, Failure> {
+    Ok(heads(open.conn, key)?)
+}
+
+pub(super) fn heads(conn: &Connection, key: Option<&LeaseKey>) -> rusqlite::Result<Vec<RunHead>> {
     let sql = "SELECT id, lease_key, runbook, started_at, head_seq, outcome FROM run
                WHERE ?1 IS NULL OR lease_key = ?1 ORDER BY started_at DESC, id DESC";
-    let mut statement = open.conn.prepare_cached(sql)?;
+    let mut statement = conn.prepare_cached(sql)?;
     let heads = statement.query_map([key.map(LeaseKey::as_str)], |row| {
         Ok(RunHead {
             id: RunId(row.get(0)?),
@@ -157,7 +196,7 @@ pub(super) fn runs(open: &mut Open<'_>, key: Option<&LeaseKey>) -> Result<Vec<Ru
             outcome: row.get::<_, Option<String>>(5)?.and_then(|text| outcome_of(&text)),
         })
     })?;
-    Ok(heads.collect::<Result<_, _>>()?)
+    heads.collect()
 }
 
 /// An outcome as its word.

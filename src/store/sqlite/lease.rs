@@ -125,6 +125,14 @@ pub(super) fn release(open: &mut Open<'_>, fence: Fence) -> Result<(), Failure> 
     Ok(())
 }
 
+/// Refuses who does not hold the lease.
+pub(super) fn must_be(tx: &Connection, key: &LeaseKey, epoch: Epoch) -> Result<(), Failure> {
+    let ours = tx
+        .prepare_cached("SELECT 1 FROM lease WHERE key = ? AND epoch = ? AND holder IS NOT NULL")?
+        .exists(params![key.as_str(), stored(epoch.0)])?;
+    if ours { Ok(()) } else { Err(fenced(tx, key)?.into()) }
+}
+
 /// Who holds a key, and whether it lives.
 pub(super) fn holder(open: &mut Open<'_>, key: &LeaseKey) -> Result<Option<Holder>, Failure> {
     let holder = row(open.conn, key)?;

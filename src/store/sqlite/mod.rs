@@ -7,6 +7,7 @@
 //!
 //! What is assumed of the disk: synced bytes stay. Of unsynced ones nothing.
 
+mod copies;
 mod events;
 mod inbox;
 mod lease;
@@ -14,10 +15,11 @@ mod open;
 mod place;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 pub use open::OpenError;
 
-use super::{Applied, Claim, Clocks, Fence, Head, Holder, RunHead, Store, StoreError};
+use super::{Applied, Checkup, Claim, Clocks, Fence, Head, Holder, RunHead, Store, StoreError, StoredRun};
 use crate::{
     clock::{BootInstant, Span, Timestamp},
     event::{Control, Event, Posted, Realm, Who},
@@ -260,6 +262,31 @@ impl Store for SqliteStore {
     async fn inbox(&self, run: &RunId, after: ControlId) -> Result<Vec<Posted>, StoreError> {
         let run = run.clone();
         Ok(self.with(move |open| inbox::read(open, &run, after)).await?.unwrap_or_default())
+    }
+
+    async fn checkup(&self) -> Result<Checkup, StoreError> {
+        Ok(self.with(copies::checkup).await?.unwrap_or_default())
+    }
+
+    async fn written(&self, run: &RunHead) -> Option<Seq> {
+        witness::noted(&self.0.place, &run.key, &run.id)
+    }
+
+    async fn rebuild(&self, run: &RunId) -> Result<(), StoreError> {
+        let run = run.clone();
+        self.write(move |open| copies::rebuild(open, &run)).await
+    }
+
+    async fn export(&self, run: &RunId) -> Result<StoredRun, StoreError> {
+        let wanted = run.clone();
+        let found = self.with(move |open| copies::export(open, &wanted)).await?;
+        found.ok_or_else(|| StoreError::NoSuchRun(run.to_string()))
+    }
+
+    async fn import(&self, fence: &mut Fence, run: &StoredRun) -> Result<(), StoreError> {
+        let (key, epoch, run) = (fence.key.clone(), fence.epoch, run.clone());
+        fence.epoch = self.write(move |open| copies::import(open, (&key, epoch), &run)).await?;
+        Ok(())
     }
 
     async fn note_took(&self, call: &str, region: &Region, took: Span, at: Timestamp) {

@@ -5,7 +5,7 @@
 
 use super::place::{Place, lock_file};
 use crate::event::FORMAT;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, config::DbConfig};
 use rustix::fs::FlockOperation;
 use std::{
     fs, io,
@@ -142,7 +142,7 @@ pub(super) fn existing(place: &Place, access: Access) -> Result<Option<Connectio
         return Ok(None);
     }
     place.refuse_network()?;
-    let conn = open_file(&file)?;
+    let conn = if access == Access::Read && place.stands_still() { open_still(&file)? } else { open_file(&file)? };
     if is_ours(&conn, &file)? == Found::New {
         return Ok(None);
     }
@@ -154,7 +154,17 @@ fn open_file(file: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(file, flags).map_err(|why| refused(file, &why))?;
     conn.busy_timeout(BUSY).map_err(|why| refused(file, &why))?;
+    // Until it is known to be ours its log is left alone too.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(|why| refused(file, &why))?;
     Ok(conn)
+}
+
+/// On a disk that is mounted read-only SQLite cannot make what it shares a log by. Where nothing lies
+/// in a log nothing has to be shared: nobody can write there.
+fn open_still(file: &Path) -> Result<Connection, OpenError> {
+    let escaped = file.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags).map_err(|why| refused(file, &why))
 }
 
 #[derive(PartialEq, Eq)]
@@ -195,8 +205,23 @@ fn make_schema(conn: &mut Connection) -> rusqlite::Result<()> {
     tx.commit()
 }
 
+/// What tables, indexes and triggers a file has.
+pub(super) fn schema(conn: &Connection) -> rusqlite::Result<Vec<(String, Option<String>)>> {
+    let mut all =
+        conn.prepare("SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY name")?;
+    all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// Those that it should have.
+pub(super) fn schema_of_format() -> Option<Vec<(String, Option<String>)>> {
+    let new = Connection::open_in_memory().ok()?;
+    new.execute_batch(SCHEMA).ok()?;
+    schema(&new).ok()
+}
+
 /// What each connection must be told.
 fn prepare(conn: &Connection, access: Access) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "trusted_schema", "OFF")?;
     conn.pragma_update(None, "foreign_keys", "ON")?;

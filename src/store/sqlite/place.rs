@@ -75,6 +75,14 @@ impl Place {
         }
     }
 
+    /// Whether nobody can change the database: its disk is mounted read-only, and no log is left of it.
+    pub(super) fn stands_still(&self) -> bool {
+        let read_only = rustix::fs::statvfs(&self.home)
+            .is_ok_and(|found| found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY));
+        let log = self.home.join(format!("{}.db-wal", self.realm));
+        read_only && fs::metadata(log).map_or(true, |log| log.len() == 0)
+    }
+
     /// Makes the names in the folder durable.
     pub(super) fn sync(&self) -> Result<(), OpenError> {
         sync_folder(&self.home).map_err(|why| OpenError::Home { path: self.home.clone(), why: why.to_string() })

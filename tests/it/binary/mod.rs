@@ -12,8 +12,10 @@ mod read_only;
 mod schema;
 mod simulated;
 mod spoken;
+mod store;
 mod takeup;
 
+pub(crate) use killing::Chance;
 pub(crate) use spoken::{Ran, Running, ran};
 
 use lifeboat::{
@@ -45,8 +47,12 @@ pub(crate) struct Home {
 impl Home {
     /// An empty home, for the bundled runbook.
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self { folder, runbook: Path::new(env!("CARGO_MANIFEST_DIR")).join(BUNDLED) }
+        Self::of(&Path::new(env!("CARGO_MANIFEST_DIR")).join(BUNDLED))
+    }
+
+    /// An empty home, for a runbook.
+    pub(crate) fn of(runbook: &Path) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), runbook: runbook.to_owned() }
     }
 
     /// An empty home, for the bundled runbook with pieces replaced.
@@ -79,7 +85,16 @@ impl Home {
 
     /// The program, with nothing of the tester's environment. `RUNBOOK` stands for the file.
     pub(crate) fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("lifeboat"));
+        self.dressed(Command::new(assert_cmd::cargo::cargo_bin!("lifeboat")), line)
+    }
+
+    /// The program, started by another one.
+    pub(crate) fn by(&self, mut other: Command, line: &str) -> Command {
+        other.arg(assert_cmd::cargo::cargo_bin!("lifeboat"));
+        self.dressed(other, line)
+    }
+
+    fn dressed(&self, mut command: Command, line: &str) -> Command {
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())

@@ -1,0 +1,199 @@
+//! The program's calls into the kernel, seen and spoilt by `strace`: killed at any of them, failing
+//! at any of them, and in the order that the promise rests on.
+//!
+//! `strace` counts a thread's calls, not a process's, so a place is the n-th call of a kind, on a
+//! file, in the thread that gets there first.
+
+mod errors;
+mod killed;
+mod order;
+
+use crate::binary::{AGREED, Home, MAX, Ran, ran};
+use lifeboat::{
+    event::Realm,
+    store::{Clocks, SqliteStore, Store as _},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    process::Command,
+    sync::{Mutex, PoisonError},
+    thread,
+};
+
+/// The calls by which a process is heard of outside of it.
+const CALLS: &str = "write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat,ftruncate,connect,sendto";
+
+/// A failover, the code it ends with, and what the world applies where nobody disturbs it.
+struct Case {
+    line: String,
+    resume: String,
+    code: i32,
+    applied: BTreeMap<String, u64>,
+    /// Its calls in order.
+    calls: Vec<Call>,
+}
+
+/// One call, as far as it can be met again.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    name: String,
+    /// The file in the home that it is about; none: any.
+    file: Option<String>,
+    /// Counted in its thread, from 1.
+    nth: usize,
+}
+
+/// A call of the undisturbed run.
+struct Call {
+    thread: String,
+    name: String,
+    file: Option<String>,
+}
+
+impl Case {
+    fn planned() -> Self {
+        Self::new("--planned --no-reprotect", "")
+    }
+
+    fn emergency() -> Self {
+        let lost = "--accept-data-loss unknown";
+        Self::new(&format!("--emergency --fault primary-lost {lost}"), lost)
+    }
+
+    fn new(flags: &str, resume: &str) -> Self {
+        let line = format!("failover RUNBOOK {MAX} {AGREED} {flags} --seed 2");
+        let home = Home::new();
+        let log = home.path().with_file_name("calls");
+        let options = format!("-y -o {} -e trace={CALLS}", log.display());
+        let ran = under(&home, &options, &line).ends(25);
+        let calls = calls(&std::fs::read_to_string(&log).unwrap(), &home.path());
+        assert!(!calls.is_empty(), "{ran:?}");
+        let resume = format!("resume {MAX} {AGREED} {resume}");
+        Self { line, resume, code: 25, applied: home.lived().applied, calls }
+    }
+
+    /// Every place at which a run can be met.
+    fn places(&self) -> BTreeSet<Place> {
+        let mut counts: BTreeMap<_, usize> = BTreeMap::new();
+        let mut places = BTreeSet::new();
+        for Call { thread, name, file } in &self.calls {
+            let nth = counts.entry((thread, name, file)).or_default();
+            *nth += 1;
+            places.insert(Place { name: name.clone(), file: file.clone(), nth: *nth });
+        }
+        places
+    }
+
+    /// Runs it with a fault at a place, and gives what it said.
+    fn with(&self, home: &Home, fault: &str, place: &Place, from_then_on: &str) -> Ran {
+        let Place { name, file, nth } = place;
+        let on = file.as_ref().map_or_else(String::new, |file| format!("-P {} ", home.path().join(file).display()));
+        under(
+            home,
+            &format!("-o /dev/null -e trace={name} {on}-e inject={name}:{fault}:when={nth}{from_then_on}"),
+            &self.line,
+        )
+    }
+
+    /// Goes on, undisturbed, to the end that an undisturbed run has.
+    fn goes_on(&self, home: &Home, told: &str) {
+        let line = if runs(home) == 0 { &self.line } else { &self.resume };
+        let ran = home.run(line);
+        // A run that had ended before tells its own outcome: the debt is its command's.
+        assert!(ran.code == self.code || ran.code == 0, "{told}: {ran:?}");
+        let lived = home.lived();
+        assert_eq!(lived.repeated, Vec::<String>::new(), "{told}");
+        assert_eq!(lived.two_writers, None, "{told}");
+        assert_eq!(sure(&lived.applied), sure(&self.applied), "{told}");
+        let (runs, damage) = look(home);
+        assert_eq!((runs, damage), (1, vec![]), "{told}");
+    }
+}
+
+/// Without local commands: in an emergency these are best effort, and one that was cut off is let go
+/// when its time is over. That none ran twice is told by `repeated`.
+fn sure(applied: &BTreeMap<String, u64>) -> BTreeMap<&String, u64> {
+    applied.iter().filter(|(call, _)| !call.starts_with("local")).map(|(call, n)| (call, *n)).collect()
+}
+
+/// Runs the program under `strace`.
+fn under(home: &Home, options: &str, line: &str) -> Ran {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq"]).args(options.split_whitespace());
+    let ran = ran(&mut home.by(command, line));
+    assert!(!ran.err.contains("strace:"), "{}", ran.err);
+    ran
+}
+
+/// The calls of a log, in order; files by their name in the home.
+fn calls(log: &str, home: &Path) -> Vec<Call> {
+    let home = format!("{}/", home.display());
+    let parse = |line: &str| {
+        let (thread, rest) = line.split_once(char::is_whitespace)?;
+        let (name, arguments) = rest.trim_start().split_once('(')?;
+        let known = CALLS.split(',').any(|call| call == name);
+        let first = arguments.split(", ").next().unwrap_or_default();
+        let file = first.split_once('<').and_then(|(_, path)| path.split('>').next()?.strip_prefix(&home));
+        known.then(|| Call { thread: thread.to_owned(), name: name.to_owned(), file: file.map(str::to_owned) })
+    };
+    log.lines().filter_map(parse).collect()
+}
+
+fn store(home: &Home) -> SqliteStore {
+    SqliteStore::open_to_read(&home.path(), Realm::Sandbox, Clocks::machine()).unwrap()
+}
+
+fn block_on<T>(job: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(job)
+}
+
+/// How many runs are recorded.
+fn runs(home: &Home) -> usize {
+    block_on(store(home).runs(None)).unwrap().len()
+}
+
+/// How many runs there are, and what is wrong with them or the store.
+fn look(home: &Home) -> (usize, Vec<String>) {
+    let checkup = block_on(store(home).checkup()).unwrap();
+    let lost = |run: &lifeboat::store::RunCheckup| run.lost.map(|seq| format!("event {seq} is lost"));
+    let wrong = checkup.runs.iter().filter_map(|run| run.wrong.as_ref().map(ToString::to_string).or_else(|| lost(run)));
+    (checkup.runs.len(), checkup.problems.iter().cloned().chain(wrong).collect())
+}
+
+/// So many of the places, of each kind and file about as many, from an offset on that a seed drew.
+/// `LIFEBOAT_CRASHES=all` takes all.
+fn sample(all: BTreeSet<Place>, wanted: usize, seed: usize) -> Vec<Place> {
+    if std::env::var("LIFEBOAT_CRASHES").is_ok_and(|which| which == "all") {
+        return all.into_iter().collect();
+    }
+    let mut groups: BTreeMap<_, Vec<Place>> = BTreeMap::new();
+    for place in all {
+        groups.entry((place.name.clone(), place.file.clone())).or_default().push(place);
+    }
+    let taken = |each: usize| groups.values().map(|group| group.len().min(each)).sum::<usize>();
+    let most = groups.values().map(Vec::len).max().unwrap_or(0);
+    let each = (1..=most).find(|each| taken(*each) >= wanted).unwrap_or(most);
+    let some = |group: &Vec<Place>| {
+        let n = group.len().min(each);
+        let step = group.len() / n;
+        (0..n).map(|i| group[(i * group.len() / n + seed % step).min(group.len() - 1)].clone()).collect::<Vec<_>>()
+    };
+    groups.values().flat_map(some).collect()
+}
+
+/// Does a job for each, several at once. Panics of one are the test's.
+fn each<T: Send>(all: Vec<T>, job: impl Fn(T) + Sync) {
+    const AT_ONCE: usize = 4;
+    let all = Mutex::new(all.into_iter());
+    let next = || all.lock().unwrap_or_else(PoisonError::into_inner).next();
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(one) = next() {
+                    job(one);
+                }
+            });
+        }
+    });
+}
