@@ -80,10 +80,11 @@ pub(super) async fn take_up(
     store: &Arc<dyn Store>,
     head: &RunHead,
 ) -> Result<u8, Failure> {
+    let written = store.written(head).await;
     let state = replay(store, &head.id).await?;
     let world = world(common, Purpose::TakeUp(&state))?;
     if human(common) {
-        if let Some(written) = store.written(head).await.filter(|written| *written > state.head) {
+        if let Some(written) = written.filter(|written| *written > state.head) {
             note(&format!("run {}: {}; what happened is looked for", head.id, lost(state.head, written)));
         }
         if let Some(changed) = changed(&state.plan) {

@@ -6,12 +6,17 @@ use crate::{
     store::{Checkup, RunCheckup, RunHead, StoreError, StoredRun, stored::row},
 };
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use std::collections::BTreeMap;
 
 /// How many problems SQLite may name before it stops looking for more.
 const NAMED: u32 = 10;
 
 /// Looks at every run, at what lies between them and at the file itself.
 pub(super) fn checkup(open: &mut Open<'_>) -> Result<Checkup, Failure> {
+    // Noted before what is read: whoever writes meanwhile has lost nothing.
+    let known = events::heads(open.conn, None).unwrap_or_default();
+    let notes: BTreeMap<_, _> =
+        known.into_iter().map(|row| (row.id.clone(), witness::noted(open.place, &row.key, &row.id))).collect();
     let tx = open.conn.transaction_with_behavior(TransactionBehavior::Deferred)?;
     let mut found = Checkup { problems: file(&tx)?, runs: vec![] };
     let heads = match events::heads(&tx, None) {
@@ -24,7 +29,7 @@ pub(super) fn checkup(open: &mut Open<'_>) -> Result<Checkup, Failure> {
     };
     for head in heads {
         let mut checked = run(&tx, &head)?;
-        checked.noted(witness::noted(open.place, &head.key, &head.id));
+        checked.noted(notes.get(&head.id).copied().flatten());
         found.runs.push(checked);
     }
     for run in &found.runs {

@@ -378,3 +378,25 @@ async fn a_killed_process_loses_its_lease_at_once() {
     assert!(!store.holder(&key()).await.unwrap().unwrap().alive);
     assert_eq!(held(&store, &key(), 1).await.epoch.0, 2);
 }
+
+#[tokio::test]
+async fn a_lost_end_is_known_by_what_was_noted_and_a_new_lease_forgets_nothing() {
+    let disk = OnDisk::new();
+    let store = disk.open();
+    let fence = begun(&store).await;
+    store.append(&fence, &run(), Seq(3), &events(&run(), &fence, 3, vec![ready("a")])).await.unwrap();
+    let lost = |store: &SqliteStore| {
+        let store = store.clone();
+        async move { store.checkup().await.unwrap().runs[0].lost }
+    };
+    assert_eq!(lost(&store).await, None);
+    let head: Vec<u8> = raw(&disk).query_row("SELECT hash FROM event WHERE seq = 3", [], |row| row.get(0)).unwrap();
+    tamper(&disk, "DELETE FROM event WHERE seq = 4");
+    raw(&disk).execute("UPDATE run SET head_seq = 3, head_hash = ?", [head]).unwrap();
+    assert_eq!(lost(&store).await, Some(Seq(4)));
+    drop(fence);
+    let fence = held(&store, &key(), 2).await;
+    assert_eq!(lost(&store).await, Some(Seq(4)), "a claim writes no event");
+    store.append(&fence, &run(), Seq(3), &events(&run(), &fence, 3, vec![ready("b")])).await.unwrap();
+    assert_eq!(lost(&store).await, None, "the run goes on from there");
+}
