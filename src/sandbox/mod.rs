@@ -106,7 +106,6 @@ impl Sandbox {
     }
 
     /// As [`Act::send`], without a lease.
-    #[cfg(test)]
     async fn deliver(&self, token: &str, effect: &Effect) -> Result<Receipt, SendError> {
         self.deliver_before(BootInstant(u64::MAX), token, effect).await
     }

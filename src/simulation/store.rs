@@ -12,7 +12,9 @@ use crate::{
     clock::{BootClock, BootInstant, Clock, Span, Timestamp},
     event::{Control, Event, Posted, Who},
     ids::{ControlId, LeaseKey, RunId, Seq},
-    store::{Applied, Claim, Clocks, Fence, Head, Holder, LEASE, MemoryStore, RunHead, Store, StoreError},
+    store::{
+        Applied, Checkup, Claim, Clocks, Fence, Head, Holder, LEASE, MemoryStore, RunHead, Store, StoreError, StoredRun,
+    },
 };
 use async_trait::async_trait;
 use std::{
@@ -230,5 +232,25 @@ impl Store for Door {
     async fn inbox(&self, run: &RunId, after: ControlId) -> Result<Vec<Posted>, StoreError> {
         self.reach().await?;
         self.store.inner.inbox(run, after).await
+    }
+
+    async fn checkup(&self) -> Result<Checkup, StoreError> {
+        self.reach().await?;
+        self.store.inner.checkup().await
+    }
+
+    async fn rebuild(&self, run: &RunId) -> Result<(), StoreError> {
+        self.reach().await?;
+        self.store.inner.rebuild(run).await
+    }
+
+    async fn export(&self, run: &RunId) -> Result<StoredRun, StoreError> {
+        self.reach().await?;
+        self.store.inner.export(run).await
+    }
+
+    async fn import(&self, fence: &mut Fence, run: &StoredRun) -> Result<(), StoreError> {
+        self.reach().await?;
+        self.store.inner.import(fence, run).await
     }
 }

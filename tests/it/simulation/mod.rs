@@ -24,6 +24,18 @@ macro_rules! store_but {
         #[async_trait]
         impl Store for $name {
             $($other)*
+            async fn checkup(&self) -> Result<Checkup, StoreError> {
+                self.inner.checkup().await
+            }
+            async fn rebuild(&self, run: &RunId) -> Result<(), StoreError> {
+                self.inner.rebuild(run).await
+            }
+            async fn export(&self, run: &RunId) -> Result<StoredRun, StoreError> {
+                self.inner.export(run).await
+            }
+            async fn import(&self, fence: &mut Fence, run: &StoredRun) -> Result<(), StoreError> {
+                self.inner.import(fence, run).await
+            }
             async fn read(&self, run: &RunId, from: Seq) -> Result<Vec<Event>, StoreError> {
                 self.inner.read(run, from).await
             }

@@ -9,7 +9,7 @@ use lifeboat::{
     event::{Control, Event, EventKind, Posted, Who},
     ids::{ControlId, Epoch, LeaseKey, RunId, Seq},
     simulation::{Blow, Case, Deed, Schedule, Seams, Trouble, Troubles},
-    store::{Claim, Fence, Head, Holder, RunHead, Store, StoreError},
+    store::{Checkup, Claim, Fence, Head, Holder, RunHead, Store, StoreError, StoredRun},
     world::{Effect, Receipt, Sight, Target, What, permit::Permit},
 };
 use std::{

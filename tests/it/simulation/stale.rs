@@ -10,7 +10,7 @@ use lifeboat::{
     ids::{ControlId, LeaseKey, RunId, Seq, StepId},
     sandbox::Sandbox,
     simulation::{Played, Schedule, Seams, Troubles},
-    store::{Claim, Fence, Head, Holder, RunHead, Store, StoreError},
+    store::{Checkup, Claim, Fence, Head, Holder, RunHead, Store, StoreError, StoredRun},
     world::{Call, Effect, Landed, Receipt, permit::Permit},
 };
 use std::{
