@@ -8,7 +8,9 @@ use super::{
     held,
     identity::Identities,
     run::{begin, busy, claim, interactive, policy},
-    wiring::{Loaded, Purpose, World, block_on, commands, keeps_its_world, load, print, realm, store, who, world},
+    wiring::{
+        Loaded, Purpose, World, block_on, commands, keeps_its_world, load, print, realm, situation, store, who, world,
+    },
 };
 use crate::{
     clock::Timestamp,
@@ -108,7 +110,7 @@ impl<'a> Move<'a> {
         } else {
             let world = world(common, purpose(&loaded))?;
             let (look, clock, runbook) = (world.look.clone(), world.clock.clone(), loaded.runbook().clone());
-            let first = tokio::spawn(async move { gather::situation((&*look, &*clock), &runbook).await });
+            let first = tokio::spawn(async move { situation((&*look, &*clock), &runbook).await });
             let opened = tokio::task::spawn_blocking(move || store(&settings, writes)).await;
             (opened.expect("opening a store ends")?, world, Some(first))
         };
@@ -325,7 +327,7 @@ impl<'a> Move<'a> {
         {
             return found;
         }
-        gather::situation((&*self.world.look, &*self.world.clock), self.loaded.runbook()).await
+        situation((&*self.world.look, &*self.world.clock), self.loaded.runbook()).await
     }
 
     /// Planned or emergency: as said; for a reprotect that of the move before; else asked.

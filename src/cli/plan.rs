@@ -5,11 +5,10 @@ use super::{
     exit::{Failure, code},
     given::{params, since, wrong},
     moves::{ends, newest, predicted},
-    wiring::{Loaded, Purpose, World, block_on, load, print, store, world},
+    wiring::{Loaded, Purpose, World, block_on, load, print, situation, store, world},
 };
 use crate::{
     clock::Timestamp,
-    driver::gather,
     engine::RunState,
     ids::RunId,
     model::{Direction, Mode},
@@ -51,7 +50,7 @@ async fn one(
         DirectionArg::Reprotect => Direction::Reprotect,
     };
     let situation = match world {
-        Some(world) => Some(gather::situation((&*world.look, &*world.clock), loaded.runbook()).await),
+        Some(world) => Some(situation((&*world.look, &*world.clock), loaded.runbook()).await),
         None => None,
     };
     let (situation, seen) = situation.unzip();

@@ -10,17 +10,19 @@ use crate::{
     clock::{BootClock, Clock, KernelBootClock, Span, Timestamp, TokioClock},
     diagnostic::{Diagnostic, SourceMap, any_error},
     driver::{
-        Act, Look,
+        Act, Look, gather,
         live::{self, Ground, LiveLook},
     },
     engine::{RunState, Signals, Tempo},
     event::{Realm, Who},
     ids::{LeaseKey, SiteName},
+    plan::Situation,
     runbook::Runbook,
     sandbox::{self, Fault, Opened, Options, Sandbox},
     store::{Clocks, OpenError, SqliteStore, Store},
     syntax,
     view::{self, Commands, Page},
+    world::World as Sights,
 };
 use std::{
     env,
@@ -282,6 +284,12 @@ pub(super) async fn keeps_its_world(common: &Common, loaded: &Loaded, store: &Ar
         .hint(format!("lifeboat abandon {} --reason \"...\" --sandbox     ends it as it stands", run.id))
         .hint("--store DIR     works in another home, with a world of its own")),
     }
+}
+
+/// What decides a move, and what it is read from.
+pub(super) async fn situation((look, clock): (&dyn Look, &dyn Clock), runbook: &Runbook) -> (Situation, Sights) {
+    let seen = gather::until_told((look, clock), |seen| Situation::decisive(runbook, seen)).await;
+    (Situation::of(runbook, &seen, clock.now()), seen)
 }
 
 /// Opens a world. Must be called inside the runtime.

@@ -3,8 +3,6 @@
 use super::{Look, look_within};
 use crate::{
     clock::{Clock, Span},
-    plan::Situation,
-    runbook::Runbook,
     world::{Target, World},
 };
 use futures_util::future::join_all;
@@ -29,14 +27,17 @@ pub async fn look(look: &dyn Look, clock: &dyn Clock, targets: &BTreeSet<Target>
     World::of(join_all(looks).await.into_iter().flatten())
 }
 
-/// What decides a move, and what it is read from: one look may show that another is needed.
-pub async fn situation((look, clock): (&dyn Look, &dyn Clock), runbook: &Runbook) -> (Situation, World) {
+/// Looks until nothing more is asked for: one look may show that another is needed.
+pub async fn until_told(
+    (look, clock): (&dyn Look, &dyn Clock),
+    ask: impl Fn(&World) -> BTreeSet<Target> + Send,
+) -> World {
     let mut seen = World::default();
     loop {
-        let mut missing = Situation::decisive(runbook, &seen);
+        let mut missing = ask(&seen);
         missing.retain(|target| seen.sight(target).is_none());
         if missing.is_empty() {
-            return (Situation::of(runbook, &seen, clock.now()), seen);
+            return seen;
         }
         self::look(look, clock, &missing, HASTE).await.sights().cloned().for_each(|sight| seen.put(sight));
     }
