@@ -40,7 +40,7 @@ impl Hold {
 }
 
 /// Milliseconds on the boot clock: monotonic, counts through suspend, starts anew at each boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct BootInstant(pub u64);
 
 /// The clock of leases.

@@ -173,8 +173,8 @@ impl Look for Sandbox {
 #[async_trait]
 impl Act for Sandbox {
     async fn send(&self, permit: Permit, effect: &Effect) -> Result<Receipt, SendError> {
-        if KernelBootClock.boot() >= permit.deadline() {
-            return Err(SendError::NotSent { after: None, why: "the lease has run out".into() });
+        if let Some(why) = permit.forbids(KernelBootClock.boot()) {
+            return Err(SendError::NotSent { after: None, why: why.into() });
         }
         self.deliver(permit.token(), effect).await
     }

@@ -17,7 +17,7 @@ mod memory;
 mod run_id;
 mod sqlite;
 
-pub use api::{Applied, Claim, Clocks, Fence, Head, Holder, LEASE, RunHead, Store, StoreError};
+pub use api::{Applied, Claim, Clocks, Fence, GRACE, Head, Holder, LEASE, RunHead, Store, StoreError};
 pub use journal::Journal;
 pub use memory::{Fault, MemoryStore};
 pub use run_id::run_id;

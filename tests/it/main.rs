@@ -7,6 +7,7 @@ mod crash;
 mod emergency;
 mod inherited;
 mod lab;
+mod lease_model;
 mod process;
 mod properties;
 mod standbys;
