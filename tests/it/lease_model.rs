@@ -205,9 +205,11 @@ impl Model for Protocol {
         if state.now < END {
             all.push(Action::Tick);
         }
+        // Idle processes are alike: the first stands for all.
+        let first = state.processes.iter().position(|process| *process == Process::Idle);
         for (p, process) in state.processes.iter().enumerate() {
             match process {
-                Process::Idle if state.epoch == EPOCHS => {}
+                Process::Idle if state.epoch == EPOCHS || first != Some(p) => {}
                 Process::Idle if state.holder.is_none() || state.holder_is_dead() => all.push(Action::Claim(p)),
                 Process::Idle => all.push(Action::Seize(p)),
                 Process::Holds(lease) => {
@@ -268,7 +270,7 @@ struct Lively {
 const SURVIVOR: usize = PROCESSES - 1;
 const RIVAL: usize = 0;
 /// When the rival has done its last.
-const TROUBLE: u8 = 6;
+const TROUBLE: u8 = 3;
 const LIVELY_END: u8 = TROUBLE + LEASE + GRACE + 2;
 const PROGRESS: &str = "who wants a change gets it made";
 
