@@ -209,7 +209,7 @@ impl Model for Protocol {
         let first = state.processes.iter().position(|process| *process == Process::Idle);
         for (p, process) in state.processes.iter().enumerate() {
             match process {
-                Process::Idle if state.epoch == EPOCHS || first != Some(p) => {}
+                Process::Idle if state.epoch >= EPOCHS || first != Some(p) => {}
                 Process::Idle if state.holder.is_none() || state.holder_is_dead() => all.push(Action::Claim(p)),
                 Process::Idle => all.push(Action::Seize(p)),
                 Process::Holds(lease) => {
@@ -271,8 +271,8 @@ const SURVIVOR: usize = PROCESSES - 1;
 const RIVAL: usize = 0;
 /// When the rival has done its last.
 const TROUBLE: u8 = 3;
-const LIVELY_END: u8 = TROUBLE + LEASE + GRACE + 2;
-const PROGRESS: &str = "who wants a change gets it made";
+const LIVELY_END: u8 = TROUBLE + LEASE + GRACE + 1;
+const PROGRESS: &str = "who wants a change gets it made, a lease and a grace after the last trouble";
 
 impl Lively {
     /// What the survivor does now; none: it can only wait.
@@ -329,9 +329,10 @@ impl Model for Lively {
 
     fn properties(&self) -> Vec<Property<Self>> {
         let made = |_: &Self, state: &State| {
-            matches!(state.processes[SURVIVOR], Process::Holds(Lease { stage: Stage::Sent, .. }))
+            let sent = matches!(state.processes[SURVIVOR], Process::Holds(Lease { stage: Stage::Sent, .. }));
+            sent || state.now < LIVELY_END
         };
-        vec![Property::eventually(PROGRESS, made)]
+        vec![Property::always(PROGRESS, made)]
     }
 }
 

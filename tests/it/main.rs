@@ -5,6 +5,7 @@ mod aborted;
 mod binary;
 mod crash;
 mod emergency;
+mod fuzz;
 mod inherited;
 mod lab;
 mod lease_model;

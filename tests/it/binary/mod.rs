@@ -14,6 +14,7 @@ mod schema;
 mod spoken;
 mod takeup;
 
+pub(crate) use killing::Chance;
 pub(crate) use spoken::{Ran, Running, ran};
 
 use lifeboat::{
