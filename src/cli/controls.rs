@@ -97,8 +97,8 @@ pub(super) fn abandon(common: &Common, args: &AbandonArgs) -> Result<u8, Failure
             post(&store, &head, &control, args.operator.as_ref()).await?;
             return said(common, &head, "asked to end as it stands", "show");
         }
-        let (operator, take_over) = (args.operator.clone(), args.take_over.clone());
-        let consent = Consent { operator, take_over, ..Consent::default() };
+        let (take_over, operator) = (args.take_over.clone(), args.operator.clone());
+        let consent = Consent { take_over, operator, ..Consent::default() };
         let fence = claim(&store, &head.key, &consent).await?;
         let journal = Journal::new(store.clone(), Arc::new(KernelBootClock), fence, head.id.clone(), Seq(0));
         let ended = engine::end(journal, &who(args.operator.as_ref()), control, Timestamp::wall()).await?;

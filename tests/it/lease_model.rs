@@ -106,7 +106,7 @@ impl State {
     }
 
     /// Until when a new holder is quiet.
-    fn quiet_of_next(&self, by: &Protocol) -> u8 {
+    fn quiet_of_next(&self, by: Protocol) -> u8 {
         let before = if by.waits_on && self.holder.is_some() { self.quiet } else { self.now };
         match self.holder {
             Some(_) if !self.holder_is_dead() && by.waits => before.max(self.ends + GRACE),
@@ -114,7 +114,7 @@ impl State {
         }
     }
 
-    fn take(&mut self, p: usize, by: &Protocol) {
+    fn take(&mut self, p: usize, by: Protocol) {
         let quiet = self.quiet_of_next(by);
         self.epoch += 1;
         (self.holder, self.ends, self.quiet) = (Some(p), self.now + LEASE, quiet);
@@ -129,7 +129,7 @@ impl State {
     }
 
     /// A holder that is refused gives up.
-    fn refused(&mut self, p: usize, epoch: u8, by: &Protocol) -> bool {
+    fn refused(&mut self, p: usize, epoch: u8, by: Protocol) -> bool {
         let refused = by.fenced && epoch != self.epoch;
         if refused {
             self.processes[p] = Process::Idle;
@@ -137,7 +137,7 @@ impl State {
         refused
     }
 
-    fn on(&mut self, p: usize, mut lease: Lease, action: Action, by: &Protocol) {
+    fn on(&mut self, p: usize, mut lease: Lease, action: Action, by: Protocol) {
         let permitted = |now| !by.checked || now < lease.ends;
         match action {
             Action::Renew(_) | Action::Append(_) | Action::Release(_) if self.refused(p, lease.epoch, by) => return,
@@ -231,7 +231,7 @@ impl Model for Protocol {
         let mut next = last.clone();
         match action {
             Action::Tick => next.now += 1,
-            Action::Claim(p) | Action::Seize(p) => next.take(p, self),
+            Action::Claim(p) | Action::Seize(p) => next.take(p, *self),
             Action::Renew(p)
             | Action::Append(p)
             | Action::Check(p)
@@ -240,7 +240,7 @@ impl Model for Protocol {
             | Action::Release(p)
             | Action::Die(p) => {
                 let Process::Holds(lease) = next.processes[p] else { return None };
-                next.on(p, lease, action, self);
+                next.on(p, lease, action, *self);
             }
         }
         (next != *last).then_some(next)

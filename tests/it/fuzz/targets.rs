@@ -13,12 +13,15 @@ use lifeboat::{
 };
 use serde_json::json;
 
+/// Takes one input after the other.
+type Reader = Box<dyn FnMut(&[u8])>;
+
 /// Something that reads what comes from outside.
 pub(super) struct Target {
     pub(super) name: &'static str,
     pub(super) words: Words,
     pub(super) corpus: fn() -> Vec<Vec<u8>>,
-    pub(super) new: fn() -> Box<dyn FnMut(&[u8])>,
+    pub(super) new: fn() -> Reader,
 }
 
 pub(super) const TARGETS: &[Target] = &[
@@ -181,7 +184,7 @@ fn expression(input: &[u8]) {
 }
 
 /// Each event of the corpus has its place in a run; a mangled one comes instead of one of them.
-fn fold() -> Box<dyn FnMut(&[u8])> {
+fn fold() -> Reader {
     let kinds = events().into_iter().map(|body| serde_json::from_slice(&body).unwrap());
     let whole: Vec<_> = (1..).zip(kinds).map(|(seq, kind)| event(seq, kind)).collect();
     let states: Vec<_> = (1..whole.len()).map(|n| RunState::replay(&whole[..n]).unwrap()).collect();
