@@ -22,10 +22,13 @@ mod environment;
 mod floor;
 #[path = "../../tests/wire/http.rs"]
 mod http;
+#[path = "../measure.rs"]
+mod measure;
 #[path = "../../tests/wire/witness.rs"]
 mod witness;
 
 use double::Double;
+use measure::{is_noisy, spread};
 use serde_json::{Value, json};
 use std::{
     env, fs,
@@ -85,10 +88,9 @@ fn measured() -> Value {
     }
     let [floor, lifeboat, plain] = times;
     let ratios = |floor: &[f64]| spread(lifeboat.iter().zip(floor).map(|(a, b)| a / b).collect());
-    let noisy = spread(floor.clone())["median"].as_f64() > spread(floor.clone())["p10"].as_f64().map(|p| p * 5.0);
     json!({
         "rounds": ROUNDS,
-        "noisy": noisy,
+        "noisy": is_noisy(&floor),
         "ratio": ratios(&floor),
         "ratio_to_plain_http": ratios(&plain),
         "ms": { "lifeboat": spread(lifeboat.clone()), "floor": spread(floor), "plain_http_floor": spread(plain) },
@@ -99,13 +101,6 @@ fn measured() -> Value {
         "calls_of_lifeboat": bench.calls(),
         "binary_bytes": fs::metadata(env!("CARGO_BIN_EXE_lifeboat")).unwrap().len(),
     })
-}
-
-/// How values are spread.
-fn spread(mut values: Vec<f64>) -> Value {
-    values.sort_by(f64::total_cmp);
-    let at = |tenths: usize| (values[(values.len() - 1) * tenths / 10] * 100.0).round() / 100.0;
-    json!({ "min": at(0), "p10": at(1), "median": at(5), "max": at(10) })
 }
 
 impl Bench {

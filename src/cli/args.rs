@@ -288,6 +288,10 @@ pub(super) struct Consent {
     /// Nobody is here: questions are decided by their `unattended`
     #[arg(long, help_heading = "Consent")]
     pub(super) unattended: bool,
+    /// Take the run from a process that hangs, by the id that the refusal tells; what it may still
+    /// send is waited for
+    #[arg(long, value_name = "HOLDER", help_heading = "Consent")]
+    pub(super) take_over: Option<String>,
     /// Who you are, for the record [default: your login]
     #[arg(long, value_name = "NAME", help_heading = "Consent")]
     pub(super) operator: Option<String>,
@@ -427,6 +431,9 @@ pub(super) struct AbandonArgs {
     /// Why
     #[arg(long, value_name = "TEXT", required = true)]
     pub(super) reason: String,
+    /// Take the run from a process that hangs, by the id that the refusal tells
+    #[arg(long, value_name = "HOLDER")]
+    pub(super) take_over: Option<String>,
     /// Who you are, for the record [default: your login]
     #[arg(long, value_name = "NAME")]
     pub(super) operator: Option<String>,

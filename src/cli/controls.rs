@@ -4,6 +4,7 @@ use super::{
     args::{AbandonArgs, AnswerArgs, CancelArgs, Common, Consent, RunArgs},
     exit::{Failure, code},
     held::release,
+    lease::claim,
     moves::replay,
     resume,
     runs::find,
@@ -43,7 +44,7 @@ pub(super) fn cancel(common: &Common, args: &CancelArgs) -> Result<u8, Failure> 
         }
         open(&head)?;
         post(&store, &head, &control, args.consent.operator.as_ref()).await?;
-        if held(&store, &head.key).await? {
+        if args.consent.take_over.is_none() && held(&store, &head.key).await? {
             return said(common, &head, "asked to end: what it holds closed is released first", "show");
         }
         resume::take_up(common, &args.consent, &store, &head).await
@@ -91,12 +92,13 @@ pub(super) fn abandon(common: &Common, args: &AbandonArgs) -> Result<u8, Failure
     block_on(common, async {
         let (store, head) = unfinished(common, Some(&args.run)).await?;
         let control = Control::Abandon { why: args.reason.clone() };
-        if held(&store, &head.key).await? {
+        if args.take_over.is_none() && held(&store, &head.key).await? {
             post(&store, &head, &control, args.operator.as_ref()).await?;
             return said(common, &head, "asked to end as it stands", "show");
         }
-        let consent = Consent { operator: args.operator.clone(), ..Consent::default() };
-        let fence = super::run::claim(&store, &head.key, &consent).await?;
+        let (take_over, operator) = (args.take_over.clone(), args.operator.clone());
+        let consent = Consent { take_over, operator, ..Consent::default() };
+        let fence = claim(&store, &head.key, &consent).await?;
         let journal = Journal::new(store.clone(), Arc::new(KernelBootClock), fence, head.id.clone(), Seq(0));
         let ended = engine::end(journal, &who(args.operator.as_ref()), control, Timestamp::wall()).await?;
         let held: Vec<_> = ended.holds.values().map(|h| format!("{} since {}", h.what, h.since)).collect();

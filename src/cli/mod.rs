@@ -13,6 +13,7 @@ mod generate;
 mod given;
 mod held;
 mod identity;
+mod lease;
 mod moves;
 mod plan;
 mod resume;

@@ -7,7 +7,8 @@ use super::{
     given::{known_step, params, since, wrong},
     held,
     identity::Identities,
-    run::{begin, busy, claim, interactive, policy},
+    lease::{busy, claim, is_named},
+    run::{begin, interactive, policy},
     wiring::{
         Loaded, Purpose, World, block_on, commands, keeps_its_world, load, print, realm, situation, store, who, world,
     },
@@ -297,10 +298,12 @@ impl<'a> Move<'a> {
     async fn supersede(&self, head: &RunHead, why: &str) -> Result<(), Failure> {
         let by = who(self.args.consent.operator.as_ref());
         let control = Control::Supersede { by: RunId::new("the next run"), why: why.to_owned() };
-        let alive = self.store.holder(&head.key).await?.is_some_and(|h| h.alive);
-        if alive && !self.let_go(head, &control, &by).await? {
-            return Err(Failure::new(code::BUSY, format!("run {} did not let go", head.id))
-                .hint("end its process, then type the same again"));
+        let holder = self.store.holder(&head.key).await?.filter(|h| h.alive);
+        if let Some(holder) = holder
+            && !is_named(self.args.consent.take_over.as_ref(), &holder)
+            && !self.let_go(head, &control, &by).await?
+        {
+            return Err(busy(&holder));
         }
         let fence = claim(&self.store, &head.key, &self.args.consent).await?;
         let journal = Journal::new(self.store.clone(), self.world.boot.clone(), fence, head.id.clone(), Seq(0));

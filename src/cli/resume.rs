@@ -3,8 +3,9 @@
 use super::{
     args::{Common, Consent, ResumeArgs},
     exit::{Failure, code, of_outcome},
+    lease::{busy, is_named},
     moves::{human, replay},
-    run::{busy, go_on, report, typed},
+    run::{go_on, report, typed},
     runs::find,
     store::lost,
     wiring::{Purpose, World, block_on, examine, store, who, world},
@@ -34,7 +35,8 @@ pub(super) fn run(common: &Common, args: &ResumeArgs) -> Result<u8, Failure> {
             report(common, &events, &file)?;
             return Ok(of_outcome(outcome));
         }
-        if let Some(holder) = store.holder(&head.key).await?.filter(|h| h.alive) {
+        let holder = store.holder(&head.key).await?.filter(|h| h.alive);
+        if let Some(holder) = holder.filter(|h| !is_named(args.consent.take_over.as_ref(), h)) {
             return Err(busy(&holder));
         }
         let state = replay(&store, &head.id).await?;

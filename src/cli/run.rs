@@ -4,6 +4,7 @@ use super::{
     args::{Common, Consent, Output},
     exit::{Failure, code, of_ended},
     identity,
+    lease::claim,
     wiring::{World, commands, print, who},
 };
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     ids::{LeaseKey, RunId, Seq, StepId},
     plan::{Plan, PlanStep},
     sandbox::Sandbox,
-    store::{Claim, Holder, Journal, Store},
+    store::{Journal, Store},
     view::{
         screen::{Face, Requests, Screen, Setup},
         summary,
@@ -43,30 +44,6 @@ pub(super) fn policy(common: &Common, consent: &Consent) -> Result<Policy, Failu
         unattended: consent.unattended,
         interactive: interactive(common, consent),
     })
-}
-
-/// Takes the lease of a key, or says who has it.
-pub(super) async fn claim(
-    store: &Arc<dyn Store>,
-    key: &LeaseKey,
-    consent: &Consent,
-) -> Result<crate::store::Fence, Failure> {
-    match store.claim(key, &who(consent.operator.as_ref())).await? {
-        Claim::Held(fence) => Ok(fence),
-        Claim::Busy(holder) => Err(busy(&holder)),
-    }
-}
-
-/// Exit 12: who holds it, where, since when, and what can be typed.
-pub(super) fn busy(holder: &Holder) -> Failure {
-    let run = holder.run.as_ref().map_or_else(String::new, |run| format!(" run {run}"));
-    let name = holder.run.as_ref().map_or_else(String::new, |run| format!(" {run}"));
-    Failure::new(
-        code::BUSY,
-        format!("{} holds{run} since {}, last heartbeat {}", holder.who, holder.since, holder.renewed),
-    )
-    .hint(format!("lifeboat show{name}     tells what it does"))
-    .hint(format!("lifeboat pause{name}    makes it wait"))
 }
 
 /// Exit 11 where commands of a run would miss a variable: told before its first effect, not amid it.

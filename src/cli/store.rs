@@ -3,7 +3,8 @@
 use super::{
     args::{Common, Consent, ExportArgs, ImportArgs, Output, StoreCommand},
     exit::{Failure, code},
-    run::{claim, typed},
+    lease::claim,
+    run::typed,
     runs::find,
     wiring::{block_on, commands, home, page, read, realm, store},
 };

@@ -5,10 +5,12 @@
 //! is start + elapsed, so a jump of the machine's clock cannot reorder a journal. A [`BootClock`]
 //! is never scaled and counts through suspend; leases and permits alone use it.
 
+mod ahead;
 mod span;
 mod timestamp;
 mod tokio_clock;
 
+pub use ahead::going_on_from;
 pub use span::{NotASpan, Span};
 pub use timestamp::{NotATime, Timestamp};
 pub use tokio_clock::TokioClock;
@@ -40,8 +42,15 @@ impl Hold {
 }
 
 /// Milliseconds on the boot clock: monotonic, counts through suspend, starts anew at each boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct BootInstant(pub u64);
+
+impl BootInstant {
+    /// The time since an earlier instant; none where it is a later one.
+    pub fn since(self, earlier: Self) -> Span {
+        Span(self.0.saturating_sub(earlier.0))
+    }
+}
 
 /// The clock of leases.
 pub trait BootClock: Send + Sync {

@@ -18,9 +18,15 @@ impl Timestamp {
     pub fn since(self, earlier: Self) -> Span {
         Span(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
-    /// The time of day, `14:03:59`.
+    /// The instant so long before this one.
+    #[must_use]
+    pub fn before(self, span: Span) -> Self {
+        Self(self.0.saturating_sub_unsigned(span.0))
+    }
+    /// The time of day, `14:03:59`; all of an instant that no calendar has.
     pub fn time_of_day(self) -> String {
-        self.to_string()[11..19].to_owned()
+        let text = self.to_string();
+        text.split_once('T').and_then(|(_, time)| time.get(..8)).map(str::to_owned).unwrap_or(text)
     }
 }
 
@@ -69,6 +75,8 @@ mod tests {
         assert_eq!(t.to_string(), "2026-11-21T03:12:00Z");
         assert_eq!((t + Span::secs(90)).since(t), Span::secs(90));
         assert_eq!(t.since(t + Span::secs(1)), Span::ZERO);
+        assert_eq!((t + Span::secs(5)).before(Span::secs(5)), t);
         assert_eq!(t.time_of_day(), "03:12:00");
+        assert_eq!(Timestamp(253_402_207_200_999).time_of_day(), "253402207200999 ms");
     }
 }

@@ -62,10 +62,10 @@ pub trait Act: Send + Sync {
 
 /// Whether a permit still holds: checked right before a send leaves.
 fn in_time(permit: &Permit, boot: &dyn BootClock) -> Result<(), SendError> {
-    if boot.boot() < permit.deadline() {
-        return Ok(());
+    match permit.forbids(boot.boot()) {
+        None => Ok(()),
+        Some(why) => Err(SendError::NotSent { after: None, why: why.into() }),
     }
-    Err(SendError::NotSent { after: None, why: "the lease ran out before it was sent".into() })
 }
 
 /// Why a target could not be seen.

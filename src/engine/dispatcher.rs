@@ -463,7 +463,7 @@ impl Dispatcher {
                     (format!("sending: {}", open.effect.words()), None)
                 }
                 Some(open) => {
-                    (format!("in doubt, looking: {}", open.effect.words()), Some(open.intended + open.effect.dark()))
+                    (format!("in doubt, looking: {}", open.effect.words()), Some(open.sent_by + open.effect.dark()))
                 }
                 None if !seen => ("looking".to_owned(), None),
                 None => match inputs.next(&steps::context(&cx, step, run, inputs), &self.world) {

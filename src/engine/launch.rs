@@ -7,7 +7,7 @@ use super::{
     state::RunState,
 };
 use crate::{
-    clock::Timestamp,
+    clock::{Timestamp, going_on_from},
     event::{Control, Event, EventKind, Obligation, Policy, Posted, Realm, Who},
     ids::{ControlId, Digest, RunId, Seq},
     plan::Plan,
@@ -76,6 +76,7 @@ pub async fn resume(deps: Deps, doors: Doors, policy: Policy) -> Result<(Ended, 
     let from = state.holder.clone();
     let inbox = deps.journal.store().inbox(&run, state.last_control).await?;
     let who = deps.who.clone();
+    let deps = Deps { clock: going_on_from(state.last_at, deps.clock), ..deps };
     let mut dispatcher = Dispatcher::new(deps, doors, state, World::default());
     dispatcher
         .commit(vec![EventKind::LeaseTaken { holder: who.clone(), from }, EventKind::RunResumed { by: who, policy }])

@@ -198,7 +198,12 @@ impl RunState {
                     held.overdue = true;
                 }
             }
-            E::LeaseTaken { holder, .. } => self.holder = Some(holder),
+            E::LeaseTaken { holder, .. } => {
+                if self.holder.as_ref().is_some_and(|before| before.host != holder.host) {
+                    self.steps.values_mut().for_each(|step| step.redate(at));
+                }
+                self.holder = Some(holder);
+            }
             E::RunResumed { policy, .. } => self.resumed(policy, at),
             E::RunPaused { why } => self.paused = Some(why),
             E::RunContinued { .. } => {
@@ -281,6 +286,7 @@ impl RunState {
                     effect: *call,
                     before: *before,
                     intended: at,
+                    sent_by: at,
                     way: step.way,
                     status: EffectStatus::Intended,
                 };
@@ -319,15 +325,15 @@ impl RunState {
         Ok(())
     }
 
-    /// Another process took the run up: what it had not settled is in doubt, what it watched was
-    /// unwatched meanwhile, and time without a process is nobody's fault.
+    /// Another process took the run up: what the one before it had not settled is in doubt, what it
+    /// watched was unwatched meanwhile, and time without a process is nobody's fault.
     fn resumed(&mut self, policy: Policy, at: Timestamp) {
         self.policy = policy;
         self.taken_up(at);
         for (id, step) in &mut self.steps {
             let from = &self.plan.ends.from.name;
             let waits = self.plan.step(id).is_some_and(|s| !s.best_effort() || s.at != *from);
-            for effect in step.effects.values_mut().filter(|e| e.status == EffectStatus::Intended) {
+            for effect in step.effects.values_mut().filter(|e| e.is_open()) {
                 effect.status = EffectStatus::InDoubt;
                 // That doubt is no work of the step: a command whose dark window is its whole timeout
                 // must still have time to be sent again. A best effort at the site being left is not

@@ -60,8 +60,10 @@ pub struct EffectRun {
     pub effect: Effect,
     /// How its target was seen before.
     pub before: Sight,
-    /// When it was intended.
+    /// When it was intended, by the clock of the machine that did.
     pub intended: Timestamp,
+    /// No later than this was it sent, by the clock of the machine that holds the run now.
+    pub sent_by: Timestamp,
     /// Of the action or the undo.
     pub way: Way,
     /// What became of it.
@@ -119,6 +121,14 @@ impl StepRun {
         let past = self.past_mut();
         past.started = at;
         past.holding_since = None;
+    }
+
+    /// What it did by the clock of another machine is dated anew. Two clocks have nothing in common:
+    /// all that is known is that it was done by now.
+    pub(super) fn redate(&mut self, now: Timestamp) {
+        self.effects.values_mut().for_each(|effect| effect.sent_by = now);
+        let sent = self.past.sent.iter_mut().chain(&mut self.undo_past.sent);
+        sent.for_each(|sent| sent.at = now);
     }
 
     pub(super) fn settle(&mut self, no: EffectNo, status: EffectStatus, at: Timestamp) -> Result<(), String> {

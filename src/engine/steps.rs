@@ -352,7 +352,7 @@ fn settle(cx: &Cx<'_>, step: &PlanStep, no: EffectNo, effect: &EffectRun, turn: 
         Class::Unobservable => return asked_settle(cx, step, no, effect, turn),
         Class::Desired | Class::Observable => {}
     }
-    let not_before = effect.intended + effect.effect.dark();
+    let not_before = effect.sent_by + effect.effect.dark();
     let Some(sight) = cx.world.sight(&effect.effect.target) else { return };
     match effect.effect.happened(&effect.before.seen, &sight.seen) {
         landed @ (Landed::Yes | Landed::InProgress) => turn.push(settled(landed)),

@@ -49,7 +49,7 @@ pub fn wanted(state: &RunState, world: &World, now: Timestamp, live: Live) -> Wa
                 _ if matches!(effect.effect.class(), Class::Token | Class::Unobservable) => {}
                 _ => {
                     // A quick yes is believed at once; only a no has to outwait the dark window.
-                    let interest = Interest { since: effect.intended, not_before: now, oldest: Timestamp(0) };
+                    let interest = Interest { since: effect.sent_by, not_before: now, oldest: Timestamp(0) };
                     all.looks.insert(effect.effect.target.clone(), interest);
                 }
             }

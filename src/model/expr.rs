@@ -161,6 +161,10 @@ fn environment() -> Environment<'static> {
     env.set_undefined_behavior(UndefinedBehavior::Chainable);
     // An expression is a few look-ups; a loop of filters must not hang a failover.
     env.set_recursion_limit(50);
+    // Nor a filter that fills in as much as it is told to.
+    for filter in ["indent", "batch", "slice", "center", "format"] {
+        env.remove_filter(filter);
+    }
     env
 }
 
@@ -202,6 +206,13 @@ mod tests {
         let s = scope(&json!({"steps": {}}));
         assert!(resolve(&json!("${steps.lag.loss}"), &s).unwrap_err().why.contains("has no value"));
         assert_eq!(resolve(&json!("${steps.lag.loss | default('unknown')}"), &s).unwrap(), json!("unknown"));
+    }
+
+    #[test]
+    fn no_filter_fills_in_more_than_there_is() {
+        for filter in ["indent(4294967296)", "batch(4294967296, 'x') | list", "slice(4294967296) | list"] {
+            assert!(eval(&format!("'a' | {filter}"), &Scope::new()).is_err(), "{filter}");
+        }
     }
 
     #[test]

@@ -96,10 +96,14 @@ pub struct Refusal {
 impl Situation {
     /// What decides whether and whence a run may move, as far as `seen` shows that it matters: of a
     /// database that follows another nobody needs the parameters. Ask again with what was seen. Groups
-    /// decide nothing; nearly every plan asks for them, and beside the others they cost no time.
+    /// decide nothing; nearly every plan asks for those of a standby, and beside the others they cost
+    /// no time.
     pub fn decisive(runbook: &Runbook, seen: &World) -> BTreeSet<Target> {
-        let decides =
-            |target: &Target| matches!(target.what, What::Db(_) | What::Records(_) | What::Group(_) | What::Site);
+        let decides = |target: &Target| match target.what {
+            What::Db(_) | What::Records(_) | What::Site => true,
+            What::Group(_) => runbook.standbys.contains(&target.site),
+            _ => false,
+        };
         let mut all = Self::targets(runbook);
         all.retain(decides);
         for resource in runbook.resources.values() {

@@ -39,7 +39,7 @@ pub use lived::{Lived, Overlap, Returned};
 pub use opened::{Opened, Options};
 
 use crate::{
-    clock::{BootInstant, Clock, Span},
+    clock::{BootClock as _, BootInstant, Clock, KernelBootClock, Span},
     driver::{Act, Look, LookError, SendError},
     ids::StepId,
     world::{Call, Effect, Receipt, Seen, Sight, Target, permit::Permit},
@@ -201,6 +201,9 @@ impl Look for Sandbox {
 #[async_trait]
 impl Act for Sandbox {
     async fn send(&self, permit: Permit, effect: &Effect) -> Result<Receipt, SendError> {
+        if let Some(why) = permit.forbids(KernelBootClock.boot()) {
+            return Err(SendError::NotSent { after: None, why: why.into() });
+        }
         self.deliver_before(permit.deadline(), permit.token(), effect).await
     }
 }

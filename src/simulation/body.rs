@@ -10,7 +10,7 @@ use crate::{
     clock::{BootClock, Clock, Span},
     driver::{Act, Look, LookError, SendError},
     sandbox::Sandbox,
-    world::{Class, Effect, Receipt, Sight, Target, permit::Permit},
+    world::{Call, Effect, Receipt, Sight, Target, permit::Permit},
 };
 use async_trait::async_trait;
 use std::sync::{
@@ -71,11 +71,12 @@ impl Wire {
 
     /// How long the next request is on its way, beyond what is usual.
     fn way(&self, effect: &Effect) -> Span {
-        /// How long after a call left it may still arrive, where nothing is known of it.
+        /// How long a request to a provider may be on its way. What it does shows later still: the
+        /// dark window is there for both.
         const MOST: Span = Span::secs(8);
         let this = self.sent.fetch_add(1, Ordering::Relaxed) + 1;
-        // The engine waits for as long as the world may hide what it did: no longer is simulated.
-        let limit = if effect.class() == Class::Observable { effect.dark() } else { effect.dark().min(MOST) };
+        // A command runs for as long as it may: the engine waits for that, no longer is simulated.
+        let limit = if matches!(effect.call, Call::Run(_)) { effect.dark() } else { effect.dark().min(MOST) };
         let slow = self.slow.iter().find(|slow| slow.send == this);
         slow.map_or(Span::ZERO, |slow| Span(limit.0 * slow.share.min(90) / 100))
     }
@@ -116,8 +117,8 @@ pub(super) struct Hands {
 impl Act for Hands {
     async fn send(&self, permit: Permit, effect: &Effect) -> Result<Receipt, SendError> {
         self.vitals.point().await;
-        if self.boot.boot() >= permit.deadline() {
-            return Err(SendError::NotSent { after: None, why: "the lease ran out before it was sent".into() });
+        if let Some(why) = permit.forbids(self.boot.boot()) {
+            return Err(SendError::NotSent { after: None, why: why.into() });
         }
         self.judge.leaves(self.vitals.number, permit.token(), effect);
         let way = self.wire.clone().deliver(self.vitals.clone(), permit, effect.clone());

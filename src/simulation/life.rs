@@ -79,7 +79,7 @@ async fn work(
 ) -> Result<End, EngineError> {
     // Every machine booted some time ago.
     let boot: Arc<dyn BootClock> = Arc::new(VirtualBoot::since(Span::hours(2 + u64::from(vitals.number))));
-    let who = Who { operator: "ada".into(), host: "simulation".into(), pid: vitals.number };
+    let who = Who { operator: "ada".into(), host: format!("machine-{}", vitals.number), pid: vitals.number };
     let act: Arc<dyn Act> = Arc::new(Hands {
         vitals: vitals.clone(),
         boot: boot.clone(),
@@ -88,7 +88,7 @@ async fn work(
     });
     let (store, act) = (stage.seams.hands)(&stage.sandbox, stage.store.door(vitals.clone(), boot.clone()), act);
     let fence = match store.claim(&stage.key, &who).await? {
-        Claim::Held(fence) => fence,
+        Claim::Held(fence) => fence.outwait(&*store, &*boot, |nap| stage.sleep(nap)).await?,
         Claim::Busy(_) => return Ok(End::Busy),
     };
     let head = match store.read(&run, Seq(1)).await {

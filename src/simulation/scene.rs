@@ -70,7 +70,7 @@ impl Stage {
         Dice::new(self.seed ^ u64::from(process), "tail").one_in(2)
     }
 
-    async fn sleep(&self, span: Span) {
+    pub(super) async fn sleep(&self, span: Span) {
         self.clock.sleep_until(self.clock.now() + span).await;
     }
 }

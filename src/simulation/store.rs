@@ -11,7 +11,7 @@ use super::{judge::Judge, schedule::Sick, vitals::Vitals};
 use crate::{
     clock::{BootClock, BootInstant, Clock, Span, Timestamp},
     event::{Control, Event, Posted, Who},
-    ids::{ControlId, LeaseKey, RunId, Seq},
+    ids::{ControlId, Epoch, LeaseKey, RunId, Seq},
     store::{
         Applied, Checkup, Claim, Clocks, Fence, Head, Holder, LEASE, MemoryStore, RunHead, Store, StoreError, StoredRun,
     },
@@ -26,6 +26,7 @@ use std::{
 pub struct SimStore {
     inner: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    boot: Arc<dyn BootClock>,
     judge: Arc<Judge>,
     state: Mutex<State>,
 }
@@ -58,10 +59,10 @@ impl SimStore {
         knows_dead: bool,
         wrap: &dyn Fn(Arc<dyn Store>) -> Arc<dyn Store>,
     ) -> Arc<Self> {
-        let (now, boot) = (clock.clone(), super::vitals::VirtualBoot::since(Span::hours(1)));
-        let kept = MemoryStore::new(Clocks { now: Arc::new(move || now.now()), boot: Arc::new(boot) }).expiring();
+        let (now, boot) = (clock.clone(), Arc::new(super::vitals::VirtualBoot::since(Span::hours(1))));
+        let kept = MemoryStore::new(Clocks { now: Arc::new(move || now.now()), boot: boot.clone() }).expiring();
         let state = State { sick, kept: (!knows_dead).then(Vec::new), ..State::default() };
-        Arc::new(Self { inner: wrap(Arc::new(kept)), clock: clock.clone(), judge, state: Mutex::new(state) })
+        Arc::new(Self { inner: wrap(Arc::new(kept)), clock: clock.clone(), boot, judge, state: Mutex::new(state) })
     }
 
     /// A process's way to it.
@@ -145,6 +146,21 @@ impl Door {
         BootInstant(asked.0 + LEASE.0)
     }
 
+    /// A claim's answer in this machine's time: its clock and the store's have nothing in common but
+    /// their pace.
+    async fn taken(&self, mut claim: Claim, asked: BootInstant) -> Claim {
+        if let Claim::Held(fence) = &mut claim {
+            let quiet = fence.quiet.0.saturating_sub(self.store.boot.boot().0);
+            fence.quiet = BootInstant(self.boot.boot().0 + quiet);
+            fence.deadline = Self::end(asked);
+            self.store.judge.claimed(self.vitals.number, fence.epoch);
+            if let Some(kept) = &mut self.store.state().kept {
+                kept.extend(fence.alive.take());
+            }
+        }
+        self.back(claim).await
+    }
+
     async fn commit(&self, fence: &Fence, run: &RunId, after: Seq, batch: &[Event]) -> Result<Head, StoreError> {
         let head = self.store.inner.append(fence, run, after, batch).await;
         self.store.state().tails.remove(&self.vitals.number);
@@ -159,15 +175,15 @@ impl Store for Door {
     async fn claim(&self, key: &LeaseKey, who: &Who) -> Result<Claim, StoreError> {
         self.reach().await?;
         let asked = self.boot.boot();
-        let mut claim = self.store.inner.claim(key, who).await?;
-        if let Claim::Held(fence) = &mut claim {
-            fence.deadline = Self::end(asked);
-            self.store.judge.claimed(self.vitals.number, fence.epoch);
-            if let Some(kept) = &mut self.store.state().kept {
-                kept.extend(fence.alive.take());
-            }
-        }
-        Ok(self.back(claim).await)
+        let claim = self.store.inner.claim(key, who).await?;
+        Ok(self.taken(claim, asked).await)
+    }
+
+    async fn seize(&self, key: &LeaseKey, who: &Who, from: Epoch) -> Result<Claim, StoreError> {
+        self.reach().await?;
+        let asked = self.boot.boot();
+        let claim = self.store.inner.seize(key, who, from).await?;
+        Ok(self.taken(claim, asked).await)
     }
 
     async fn renew(&self, fence: &Fence) -> Result<BootInstant, StoreError> {
@@ -190,7 +206,7 @@ impl Store for Door {
             Some(Sick::Full(_)) => return Err(outage(Applied::No, "no space left on device")),
             _ => {}
         }
-        let own = Fence { key: fence.key.clone(), epoch: fence.epoch, deadline: fence.deadline, alive: None };
+        let own = Fence { key: fence.key.clone(), alive: None, ..*fence };
         let tail = Tail { fence: own, run: run.clone(), after, batch: batch.to_vec() };
         self.store.state().tails.insert(self.vitals.number, tail);
         self.vitals.point().await;

@@ -13,6 +13,10 @@ use std::{fmt, sync::Arc};
 /// How long a lease lasts that nobody renews. A third of it is a good time to renew it after.
 pub const LEASE: Span = Span::secs(30);
 
+/// How long after its holder's end a send may still leave: it was checked in time, and then its
+/// process was slow. After that it was given up.
+pub const GRACE: Span = Span::secs(30);
+
 /// How many past durations of one call in one Region are told.
 pub(super) const DURATIONS_KEPT: u8 = 100;
 
@@ -23,6 +27,10 @@ pub trait Store: Send + Sync {
     /// Takes the lease of a key, if nobody alive holds it. A holder known to be dead loses it at
     /// once, a silent one when its time is over.
     async fn claim(&self, key: &LeaseKey, who: &Who) -> Result<Claim, StoreError>;
+    /// Takes the lease from the holder of an epoch, be it alive or not: a person has said so. Busy
+    /// where it is another's by now. What the old holder writes is refused from here on; what it
+    /// may still send is waited out ([`Fence::quiet`]).
+    async fn seize(&self, key: &LeaseKey, who: &Who, from: Epoch) -> Result<Claim, StoreError>;
     /// Says that the holder lives. Gives the new end of its lease.
     async fn renew(&self, fence: &Fence) -> Result<BootInstant, StoreError>;
     /// Gives the lease back.
@@ -107,8 +115,31 @@ pub struct Fence {
     pub epoch: Epoch,
     /// Its end; nothing may be sent after it.
     pub deadline: BootInstant,
+    /// Nothing may be sent before it: a holder that is not known to be dead may still send until then.
+    pub quiet: BootInstant,
     /// What keeps the lease alive while it is not dropped (a kernel lock on the local store).
     pub alive: Option<Box<dyn Send + Sync + std::fmt::Debug>>,
+}
+
+impl Fence {
+    /// Returns when a holder that is not known to be dead can send nothing more. The lease is kept
+    /// alive meanwhile; `nap` sleeps.
+    pub async fn outwait<N: Future<Output = ()>>(
+        mut self,
+        store: &dyn Store,
+        boot: &dyn BootClock,
+        nap: impl Fn(Span) -> N,
+    ) -> Result<Self, StoreError> {
+        const NAP: Span = Span::secs(5);
+        loop {
+            let left = self.quiet.since(boot.boot());
+            if left == Span::ZERO {
+                return Ok(self);
+            }
+            nap(left.min(NAP)).await;
+            self.deadline = store.renew(&self).await?;
+        }
+    }
 }
 
 /// Who holds a lease.
@@ -116,6 +147,8 @@ pub struct Fence {
 pub struct Holder {
     /// The process.
     pub who: Who,
+    /// The epoch it holds the lease under.
+    pub epoch: Epoch,
     /// Since when.
     pub since: Timestamp,
     /// When it last said that it lives.
@@ -124,6 +157,45 @@ pub struct Holder {
     pub alive: bool,
     /// The run that it last wrote into under this lease; none: not yet any.
     pub run: Option<RunId>,
+}
+
+impl Holder {
+    /// What a person types to take the lease from this holder and no other.
+    pub fn id(&self) -> String {
+        format!("{}-{}-{}", self.who.host, self.who.pid, self.epoch)
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} since {}, last heartbeat {}", self.who, self.since, self.renewed)
+    }
+}
+
+/// When a lease ends, and until when its holder may send nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Term {
+    pub(super) ends: BootInstant,
+    pub(super) quiet: BootInstant,
+}
+
+impl Term {
+    /// Whether the lease of a holder that may live is still its own. An end further off than a lease
+    /// lasts is of another boot: its holder died with that.
+    pub(super) fn lasts(self, now: BootInstant) -> bool {
+        now < self.ends && self.ends.0 <= now.0.saturating_add(LEASE.0)
+    }
+    /// Until when the next holder is quiet, where this one is dead: what it waited for itself.
+    pub(super) fn after_death(self, now: BootInstant) -> BootInstant {
+        let longest = now.0.saturating_add(LEASE.0).saturating_add(GRACE.0);
+        if self.quiet.0 > longest { now } else { self.quiet }
+    }
+    /// Until when the next holder is quiet, where this one may live.
+    pub(super) fn after_life(self, now: BootInstant) -> BootInstant {
+        let ends =
+            if self.ends.0 > now.0.saturating_add(LEASE.0) { now.0 } else { self.ends.0.saturating_add(GRACE.0) };
+        self.after_death(now).max(BootInstant(ends))
+    }
 }
 
 /// The end of a journal.

@@ -4,8 +4,8 @@
 //! that dies lets go of what its fence holds on to and does nothing else.
 
 use super::{
-    Applied, Checkup, Claim, Clocks, Fence, Head, Holder, Journal, LEASE, MemoryStore, RunHead, SqliteStore, Store,
-    StoreError, StoredRun,
+    Applied, Checkup, Claim, Clocks, Fence, GRACE, Head, Holder, Journal, LEASE, MemoryStore, RunHead, SqliteStore,
+    Store, StoreError, StoredRun,
 };
 use crate::{
     clock::{BootClock, BootInstant, Span, Timestamp},
@@ -62,6 +62,14 @@ pub(super) fn run() -> RunId {
 /// The lease of a key; it must be free.
 pub(super) async fn held(store: &dyn Store, key: &LeaseKey, pid: u32) -> Fence {
     match store.claim(key, &who(pid)).await.unwrap() {
+        Claim::Held(fence) => fence,
+        Claim::Busy(holder) => panic!("held by {}", holder.who),
+    }
+}
+
+/// The lease of a key, taken from its living holder.
+pub(super) async fn seized(store: &dyn Store, pid: u32, from: &Fence) -> Fence {
+    match store.seize(&from.key, &who(pid), from.epoch).await.unwrap() {
         Claim::Held(fence) => fence,
         Claim::Busy(holder) => panic!("held by {}", holder.who),
     }
@@ -165,7 +173,7 @@ async fn a_holder_that_was_taken_for_dead_can_write_nothing_more(bench: &dyn Ben
     assert!(new.epoch > old.epoch);
     let batch = events(&run(), &old, 3, vec![ready("a")]);
     let Err(StoreError::Fenced(by)) = store.append(&old, &run(), Seq(3), &batch).await else { panic!() };
-    assert_eq!(by, who(2).to_string());
+    assert_eq!(by, store.holder(&key()).await.unwrap().unwrap().to_string());
     assert!(matches!(store.renew(&old).await, Err(StoreError::Fenced(_))));
     assert!(matches!(store.release(old).await, Err(StoreError::Fenced(_))));
     let batch = events(&run(), &new, 3, vec![ready("a")]);
@@ -188,7 +196,10 @@ async fn a_lease_has_one_living_holder_and_says_who(bench: &dyn Bench) {
     for door in [store.clone(), bench.door()] {
         let Claim::Busy(holder) = door.claim(&key(), &who(2)).await.unwrap() else { panic!("two holders") };
         let now = Timestamp(7_000);
-        assert_eq!(holder, Holder { who: who(1), since: now, renewed: now, alive: true, run: Some(run()) });
+        assert_eq!(
+            holder,
+            Holder { who: who(1), epoch: Epoch(1), since: now, renewed: now, alive: true, run: Some(run()) }
+        );
         assert_eq!(door.holder(&key()).await.unwrap(), Some(holder));
     }
     held(&*bench.door(), &LeaseKey::from("live/billing"), 2).await;
@@ -214,6 +225,51 @@ async fn a_dead_holder_loses_its_lease_at_once(bench: &dyn Bench) {
     let new = held(&*bench.door(), &key(), 2).await;
     assert_eq!(new.epoch, old.epoch.next());
     assert_eq!(store.holder(&key()).await.unwrap().unwrap().who, who(2));
+}
+
+async fn a_lease_is_seized_from_the_holder_that_is_named_and_no_other(bench: &dyn Bench) {
+    let store = bench.door();
+    let old = begun(&*store).await;
+    let other = store.seize(&key(), &who(2), old.epoch.next()).await.unwrap();
+    assert!(matches!(other, Claim::Busy(Holder { alive: true, .. })), "{other:?}");
+    let new = seized(&*bench.door(), 2, &old).await;
+    assert_eq!(new.epoch, old.epoch.next());
+    let again = store.seize(&key(), &who(3), old.epoch).await.unwrap();
+    assert!(matches!(&again, Claim::Busy(holder) if holder.who == who(2) && holder.alive), "{again:?}");
+    // The old holder lives, and writes nothing.
+    let batch = events(&run(), &old, 3, vec![ready("a")]);
+    assert!(matches!(store.append(&old, &run(), Seq(3), &batch).await, Err(StoreError::Fenced(_))));
+    assert!(matches!(store.renew(&old).await, Err(StoreError::Fenced(_))));
+    assert!(matches!(store.release(old).await, Err(StoreError::Fenced(_))));
+    assert_eq!(store.holder(&key()).await.unwrap().unwrap().who, who(2));
+}
+
+/// The window of a holder that may live: its lease's end, and as long as a send may take.
+const WINDOW: BootInstant = BootInstant(LEASE.0 + GRACE.0);
+
+async fn who_seizes_a_lease_sends_nothing_while_its_old_holder_may(bench: &dyn Bench) {
+    let store = bench.door();
+    let free = held(&*store, &key(), 1).await;
+    assert_eq!(free.quiet, BootInstant(0), "nobody is waited for");
+    let fence = seized(&*store, 2, &free).await;
+    assert_eq!(fence.quiet, WINDOW);
+    let batch = events(&run(), &fence, 0, vec![intended("promote", 1)]);
+    let clock = Arc::new(SetClock::default());
+    let mut journal = Journal::new(store, clock, Fence { deadline: BootInstant(u64::MAX), ..fence }, run(), Seq(0));
+    let permit = journal.append(&batch).await.unwrap().remove(0);
+    let last = BootInstant(WINDOW.0 - 1);
+    assert_eq!(permit.forbids(last), Some("the holder before this one may still send"));
+    assert_eq!(permit.forbids(WINDOW), None);
+}
+
+async fn who_comes_after_one_that_died_or_left_while_it_waited_waits_too(bench: &dyn Bench) {
+    let store = bench.door();
+    let old = held(&*store, &key(), 1).await;
+    let second = dead(seized(&*store, 2, &old).await);
+    let third = held(&*bench.door(), &key(), 3).await;
+    assert_eq!((third.epoch, third.quiet), (second.epoch.next(), WINDOW));
+    store.release(third).await.unwrap();
+    assert_eq!(held(&*bench.door(), &key(), 4).await.quiet, WINDOW);
 }
 
 async fn runs_are_listed_newest_first_with_how_they_ended(bench: &dyn Bench) {
@@ -373,6 +429,9 @@ impl Store for Lossy {
     async fn claim(&self, key: &LeaseKey, who: &Who) -> Result<Claim, StoreError> {
         self.inner.claim(key, who).await
     }
+    async fn seize(&self, key: &LeaseKey, who: &Who, from: Epoch) -> Result<Claim, StoreError> {
+        self.inner.seize(key, who, from).await
+    }
     async fn renew(&self, fence: &Fence) -> Result<BootInstant, StoreError> {
         self.inner.renew(fence).await
     }
@@ -472,6 +531,9 @@ suite![
     a_lease_has_one_living_holder_and_says_who,
     a_lease_given_back_is_free_and_its_epoch_goes_on,
     a_dead_holder_loses_its_lease_at_once,
+    a_lease_is_seized_from_the_holder_that_is_named_and_no_other,
+    who_seizes_a_lease_sends_nothing_while_its_old_holder_may,
+    who_comes_after_one_that_died_or_left_while_it_waited_waits_too,
     runs_are_listed_newest_first_with_how_they_ended,
     controls_arrive_in_order_whoever_posts_them,
     a_renewed_lease_ends_later,

@@ -70,7 +70,7 @@ impl Journal {
             EventKind::EffectIntended { step, effect, .. } => Some(format!("{}-{step}-{effect}", self.run)),
             _ => None,
         });
-        Ok(intents.map(|token| Permit::mint(token, self.fence.deadline)).collect())
+        Ok(intents.map(|token| Permit::mint(token, self.fence.quiet, self.fence.deadline)).collect())
     }
 
     /// After an append without an answer: the batch is there whole (good), or not at all.

@@ -7,6 +7,7 @@
 
 use super::{
     Applied, Checkup, Claim, Clocks, Fence, Head, Holder, RunCheckup, RunHead, Store, StoreError, StoredRun,
+    api::Term,
     chain::{self, Link, START, Verifier},
 };
 use crate::{
@@ -65,10 +66,9 @@ struct Run {
 struct Lease {
     epoch: Epoch,
     holder: Option<Holder>,
+    term: Term,
     /// Lives as long as the fence does.
     alive: Weak<Alive>,
-    /// When it is over, if nobody renews it.
-    until: Option<BootInstant>,
 }
 
 /// What a fence holds on to.
@@ -130,6 +130,24 @@ impl MemoryStore {
     /// The place of the last event of each batch of a run, in order: where a crash can have cut it.
     pub fn commits(&self, run: &RunId) -> Vec<Seq> {
         self.state().runs.get(run).map_or_else(Vec::new, |r| r.commits.clone())
+    }
+
+    fn take(&self, key: &LeaseKey, who: &Who, seized: Option<Epoch>) -> Claim {
+        let (ends, boot, now) = (self.clocks.lease_end(), self.clocks.boot.boot(), (self.clocks.now)());
+        let mut state = self.state();
+        let lease = state.leases.entry(key.clone()).or_default();
+        let quiet = match lease.holder() {
+            None => boot,
+            Some(holder) if !holder.alive => lease.term.after_death(boot),
+            Some(holder) if seized == Some(holder.epoch) => lease.term.after_life(boot),
+            Some(_) if self.expires && !lease.term.lasts(boot) => lease.term.after_life(boot),
+            Some(holder) => return Claim::Busy(holder),
+        };
+        let (alive, epoch) = (Arc::new(Alive), lease.epoch.next());
+        let holder = Holder { who: who.clone(), epoch, since: now, renewed: now, alive: true, run: None };
+        let (term, weak) = (Term { ends, quiet }, Arc::downgrade(&alive));
+        *lease = Lease { epoch, holder: Some(holder), term, alive: weak };
+        Claim::Held(Fence { key: key.clone(), epoch, deadline: ends, quiet, alive: Some(Box::new(alive)) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -198,44 +216,35 @@ impl State {
 
 /// Who holds the lease that we do not, in words.
 pub(super) fn fenced_by(holder: Option<&Holder>) -> String {
-    holder.map_or_else(|| "nobody (it was given back)".to_owned(), |h| h.who.to_string())
+    holder.map_or_else(|| "nobody (it was given back)".to_owned(), ToString::to_string)
 }
 
 #[async_trait]
 impl Store for MemoryStore {
     async fn claim(&self, key: &LeaseKey, who: &Who) -> Result<Claim, StoreError> {
-        let mut state = self.state();
-        let lease = state.leases.entry(key.clone()).or_default();
-        let over = self.expires && lease.until.is_some_and(|until| self.clocks.boot.boot() >= until);
-        if let Some(holder) = lease.holder()
-            && holder.alive
-            && !over
-        {
-            return Ok(Claim::Busy(holder));
-        }
-        let (alive, now) = (Arc::new(Alive), (self.clocks.now)());
-        lease.epoch = lease.epoch.next();
-        lease.holder = Some(Holder { who: who.clone(), since: now, renewed: now, alive: true, run: None });
-        lease.alive = Arc::downgrade(&alive);
-        lease.until = Some(self.clocks.lease_end());
-        Ok(Claim::Held(Fence {
-            key: key.clone(),
-            epoch: lease.epoch,
-            deadline: self.clocks.lease_end(),
-            alive: Some(Box::new(alive)),
-        }))
+        Ok(self.take(key, who, None))
+    }
+
+    async fn seize(&self, key: &LeaseKey, who: &Who, from: Epoch) -> Result<Claim, StoreError> {
+        Ok(self.take(key, who, Some(from)))
     }
 
     async fn renew(&self, fence: &Fence) -> Result<BootInstant, StoreError> {
+        let ends = self.clocks.lease_end();
         let mut state = self.state();
         let lease = state.held(fence)?;
         lease.holder.as_mut().expect("it is held").renewed = (self.clocks.now)();
-        lease.until = Some(self.clocks.lease_end());
-        Ok(self.clocks.lease_end())
+        lease.term.ends = ends;
+        Ok(ends)
     }
 
     async fn release(&self, fence: Fence) -> Result<(), StoreError> {
-        self.state().held(&fence)?.holder = None;
+        let mut state = self.state();
+        let lease = state.held(&fence)?;
+        // While it is quiet it stays as of one that died, for the next one to be quiet too.
+        if self.clocks.boot.boot() >= fence.quiet {
+            lease.holder = None;
+        }
         Ok(())
     }
 

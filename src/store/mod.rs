@@ -19,7 +19,7 @@ mod run_id;
 mod sqlite;
 mod stored;
 
-pub use api::{Applied, Claim, Clocks, Fence, Head, Holder, LEASE, RunHead, Store, StoreError};
+pub use api::{Applied, Claim, Clocks, Fence, GRACE, Head, Holder, LEASE, RunHead, Store, StoreError};
 pub use checkup::{Checkup, RunCheckup};
 pub use journal::Journal;
 pub use memory::{Fault, MemoryStore};

@@ -10,13 +10,14 @@ use crate::clock::BootInstant;
 #[derive(Debug)]
 pub struct Permit {
     token: String,
+    quiet: BootInstant,
     deadline: BootInstant,
 }
 
 impl Permit {
     /// For `store` alone: after the intent is durable.
-    pub fn mint(token: String, deadline: BootInstant) -> Self {
-        Self { token, deadline }
+    pub fn mint(token: String, quiet: BootInstant, deadline: BootInstant) -> Self {
+        Self { token, quiet, deadline }
     }
     /// What makes the effect recognisable where the provider takes a token: the same for every send
     /// of one intent, different between intents.
@@ -26,5 +27,12 @@ impl Permit {
     /// The lease may be another's after this instant: nothing may be sent then.
     pub fn deadline(&self) -> BootInstant {
         self.deadline
+    }
+    /// Why nothing may be sent now; none: it may. Asked right before each send.
+    pub fn forbids(&self, now: BootInstant) -> Option<&'static str> {
+        if now >= self.deadline {
+            return Some("the lease ran out before it was sent");
+        }
+        (now < self.quiet).then_some("the holder before this one may still send")
     }
 }

@@ -23,7 +23,7 @@ use super::{Applied, Checkup, Claim, Clocks, Fence, Head, Holder, RunHead, Store
 use crate::{
     clock::{BootInstant, Span, Timestamp},
     event::{Control, Event, Posted, Realm, Who},
-    ids::{ControlId, LeaseKey, Region, RunId, Seq},
+    ids::{ControlId, Epoch, LeaseKey, Region, RunId, Seq},
 };
 use async_trait::async_trait;
 use inbox::Watch;
@@ -219,7 +219,12 @@ fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 impl Store for SqliteStore {
     async fn claim(&self, key: &LeaseKey, who: &Who) -> Result<Claim, StoreError> {
         let (key, who) = (key.clone(), who.clone());
-        self.write(move |open| lease::claim(open, &key, &who)).await
+        self.write(move |open| lease::claim(open, &key, &who, None)).await
+    }
+
+    async fn seize(&self, key: &LeaseKey, who: &Who, from: Epoch) -> Result<Claim, StoreError> {
+        let (key, who) = (key.clone(), who.clone());
+        self.write(move |open| lease::claim(open, &key, &who, Some(from))).await
     }
 
     async fn renew(&self, fence: &Fence) -> Result<BootInstant, StoreError> {

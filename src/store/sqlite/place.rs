@@ -6,7 +6,10 @@
 //! this store is there to prevent.
 
 use super::OpenError;
-use crate::{event::Realm, ids::LeaseKey};
+use crate::{
+    event::Realm,
+    ids::{Epoch, LeaseKey},
+};
 use sha2::{Digest as _, Sha256};
 use std::{
     fs::{self, DirBuilder, File},
@@ -39,11 +42,19 @@ impl Place {
     pub(super) fn opening_lock(&self) -> PathBuf {
         self.locks().join(format!("{}-opening.lock", self.realm))
     }
-    /// Held while a process holds the lease of a key. Keys are any text, so their hash names them.
-    pub(super) fn lease_lock(&self, key: &LeaseKey) -> PathBuf {
+    /// Held while a process holds the lease of a key under an epoch: one that was seized stays with
+    /// its old holder. Keys are any text, so their hash names them.
+    pub(super) fn lease_lock(&self, key: &LeaseKey, epoch: Epoch) -> PathBuf {
+        self.locks().join(format!("{}-{epoch}.lock", self.name(key)))
+    }
+    /// How far the last run of a key was written.
+    pub(super) fn note(&self, key: &LeaseKey) -> PathBuf {
+        self.locks().join(format!("{}.note", self.name(key)))
+    }
+    fn name(&self, key: &LeaseKey) -> String {
         let hash: [u8; 32] = Sha256::digest(key.as_str()).into();
         let name = u64::from_be_bytes(*hash.first_chunk().expect("32 bytes have 8"));
-        self.locks().join(format!("{}-{name:016x}.lock", self.realm))
+        format!("{}-{name:016x}", self.realm)
     }
     fn locks(&self) -> PathBuf {
         self.home.join("locks")
@@ -93,8 +104,8 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// A lock file, opened; created for its owner alone where it is new. Never deleted: a lock on a
-/// deleted file excludes nobody.
+/// A lock file, opened; created for its owner alone where it is new. A lock on a deleted file excludes
+/// nobody: those of leases are deleted when their epoch is over, others never.
 pub(super) fn lock_file(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
@@ -140,10 +151,12 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_lock_is_named_by_realm_and_key() {
-        let path = |realm, key: &str| Place::new(Path::new("h"), realm).lease_lock(&LeaseKey::from(key));
-        assert_ne!(path(Realm::Live, "a"), path(Realm::Live, "b"));
-        assert_ne!(path(Realm::Live, "a"), path(Realm::Sandbox, "a"));
-        assert!(path(Realm::Live, "../../etc").to_str().unwrap().starts_with("h/locks/live-"));
+    fn a_lease_lock_is_named_by_realm_key_and_epoch() {
+        let path =
+            |realm, key: &str, epoch| Place::new(Path::new("h"), realm).lease_lock(&LeaseKey::from(key), Epoch(epoch));
+        assert_ne!(path(Realm::Live, "a", 1), path(Realm::Live, "b", 1));
+        assert_ne!(path(Realm::Live, "a", 1), path(Realm::Live, "a", 2));
+        assert_ne!(path(Realm::Live, "a", 1), path(Realm::Sandbox, "a", 1));
+        assert!(path(Realm::Live, "../../etc", 1).to_str().unwrap().starts_with("h/locks/live-"));
     }
 }

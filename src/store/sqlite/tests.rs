@@ -4,8 +4,8 @@ use super::*;
 use crate::{
     event::{EventKind, RunOutcome},
     store::{
-        Journal,
-        conformance::{Bench as _, OnDisk, SetClock, begun, clocks, events, held, key, ready, run, who},
+        GRACE, Journal, LEASE,
+        conformance::{OnDisk, SetClock, begun, clocks, events, held, key, ready, run, seized, who},
     },
 };
 use std::{
@@ -244,22 +244,44 @@ async fn a_full_disk_refuses_an_event_and_loses_none() {
 }
 
 #[tokio::test]
-async fn a_deleted_lock_lets_nobody_write_under_an_old_epoch() {
+async fn a_holder_whose_lock_was_deleted_keeps_its_lease_to_its_end_and_writes_nothing_after_it() {
     let disk = OnDisk::new();
-    let store = disk.open();
+    let boot = Arc::new(SetClock::default());
+    let clocks = Clocks { boot: boot.clone(), ..clocks() };
+    let store = SqliteStore::open(disk.0.path(), Realm::Live, clocks).unwrap();
     let old = begun(&store).await;
     fs::remove_dir_all(disk.0.path().join("locks")).unwrap();
     fs::create_dir(disk.0.path().join("locks")).unwrap();
-    let _new = held(&*disk.door(), &key(), 2).await;
+    let busy = store.claim(&key(), &who(2)).await.unwrap();
+    assert!(matches!(busy, Claim::Busy(Holder { alive: false, .. })), "{busy:?}");
+    boot.set(LEASE);
+    let new = held(&store, &key(), 2).await;
+    assert_eq!(new.quiet.0, old.deadline.0 + GRACE.0, "what it was permitted may still leave");
     let batch = events(&run(), &old, 3, vec![ready("a")]);
     assert!(matches!(store.append(&old, &run(), Seq(3), &batch).await, Err(StoreError::Fenced(_))));
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_holder_of_another_boot() {
+    let disk = OnDisk::new();
+    let boot = Arc::new(SetClock::default());
+    let clocks = Clocks { boot: boot.clone(), ..clocks() };
+    let store = SqliteStore::open(disk.0.path(), Realm::Live, clocks).unwrap();
+    boot.set(Span::hours(5));
+    let old = begun(&store).await;
+    let last = seized(&store, 2, &old).await;
+    fs::remove_dir_all(disk.0.path().join("locks")).unwrap();
+    fs::create_dir(disk.0.path().join("locks")).unwrap();
+    boot.set(Span::secs(7));
+    let new = held(&store, &key(), 3).await;
+    assert_eq!((new.epoch, new.quiet), (last.epoch.next(), BootInstant(7_000)));
 }
 
 #[tokio::test]
 async fn of_two_writers_with_one_lease_one_finds_a_conflict() {
     let disk = OnDisk::new();
     let fence = begun(&disk.open()).await;
-    let twin = Fence { key: key(), epoch: fence.epoch, deadline: fence.deadline, alive: None };
+    let twin = Fence { key: key(), epoch: fence.epoch, deadline: fence.deadline, quiet: fence.quiet, alive: None };
     let (a, b) = (disk.open(), disk.open());
     for round in 3..20 {
         let one = events(&run(), &fence, round, vec![ready("a")]);
@@ -278,16 +300,13 @@ async fn who_asks_for_the_holder_never_passes_for_one() {
     let disk = OnDisk::new();
     let (store, curious) = (disk.open(), disk.open());
     drop(begun(&store).await);
-    let lock = place::lock_file(&Place::new(disk.0.path(), Realm::Live).lease_lock(&key())).unwrap();
+    let lock = place::lock_file(&Place::new(disk.0.path(), Realm::Live).lease_lock(&key(), Epoch(1))).unwrap();
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockShared).unwrap();
-    let asked = async {
-        // The claim below is refused the lock until this one is done asking.
-        assert!(!curious.holder(&key()).await.unwrap().unwrap().alive);
-        drop(lock);
-    };
-    let (key, pid) = (key(), who(2));
-    let (claim, ()) = tokio::join!(store.claim(&key, &pid), asked);
-    assert!(matches!(claim.unwrap(), Claim::Held(_)));
+    assert!(!curious.holder(&key()).await.unwrap().unwrap().alive);
+    let fence = held(&store, &key(), 2).await;
+    drop(lock);
+    assert!(curious.holder(&key()).await.unwrap().unwrap().alive);
+    drop(fence);
 }
 
 #[tokio::test]

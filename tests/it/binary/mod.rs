@@ -4,6 +4,7 @@ mod codes;
 mod docs;
 mod exclusion;
 mod holds;
+mod hung;
 mod input;
 mod kill;
 mod killing;

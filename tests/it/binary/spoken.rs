@@ -1,5 +1,6 @@
 //! What a process of the program says, and how it ends.
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
     io::{BufRead as _, BufReader},
@@ -90,13 +91,27 @@ impl Running {
 
     /// SIGINT, as Ctrl-C sends it.
     pub(crate) fn interrupt(&self) {
-        self.signal(rustix::process::Signal::INT);
+        self.signal(Signal::INT);
+    }
+
+    /// SIGSTOP: it stands still where it is, and has done so when this returns.
+    pub(crate) fn stop(&self) {
+        self.signal(Signal::STOP);
+        let stat = format!("/proc/{}/stat", self.child.id());
+        let stopped = || std::fs::read_to_string(&stat).unwrap().rsplit(')').next().unwrap().starts_with(" T");
+        while !stopped() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// SIGCONT: it goes on.
+    pub(crate) fn wake(&self) {
+        self.signal(Signal::CONT);
     }
 
     /// Any signal.
-    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, signal).unwrap();
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// SIGKILL.

@@ -11,6 +11,9 @@ macro_rules! store_but {
             async fn claim(&self, key: &LeaseKey, who: &Who) -> Result<Claim, StoreError> {
                 self.inner.claim(key, who).await
             }
+            async fn seize(&self, key: &LeaseKey, who: &Who, from: Epoch) -> Result<Claim, StoreError> {
+                self.inner.seize(key, who, from).await
+            }
             async fn renew(&self, fence: &Fence) -> Result<BootInstant, StoreError> {
                 self.inner.renew(fence).await
             }

@@ -32,7 +32,7 @@ struct Unfenced {
 
 impl Unfenced {
     fn forged(&self, fence: &Fence) -> Fence {
-        Fence { key: fence.key.clone(), epoch: *self.newest.lock().unwrap(), deadline: fence.deadline, alive: None }
+        Fence { key: fence.key.clone(), epoch: *self.newest.lock().unwrap(), alive: None, ..*fence }
     }
 }
 
@@ -43,6 +43,9 @@ store_but! { Unfenced, leases
             *self.newest.lock().unwrap() = fence.epoch;
         }
         Ok(claim)
+    }
+    async fn seize(&self, key: &LeaseKey, who: &Who, from: Epoch) -> Result<Claim, StoreError> {
+        self.inner.seize(key, who, from).await
     }
     async fn renew(&self, fence: &Fence) -> Result<BootInstant, StoreError> {
         self.inner.renew(&self.forged(fence)).await
@@ -122,7 +125,7 @@ store_but! { Rash, append
         for event in batch {
             if let EventKind::EffectIntended { step, effect, call, .. } = &event.kind {
                 let token = format!("{run}-{step}-{effect}");
-                let answer = self.act.send(Permit::mint(token.clone(), fence.deadline), call).await;
+                let answer = self.act.send(Permit::mint(token.clone(), fence.quiet, fence.deadline), call).await;
                 self.answers.lock().unwrap().insert(token, answer);
             }
         }

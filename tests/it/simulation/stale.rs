@@ -7,7 +7,7 @@ use lifeboat::{
     clock::{BootInstant, Timestamp},
     driver::{Act, SendError},
     event::{Control, Event, EventKind, Posted, Who},
-    ids::{ControlId, LeaseKey, RunId, Seq, StepId},
+    ids::{ControlId, Epoch, LeaseKey, RunId, Seq, StepId},
     sandbox::Sandbox,
     simulation::{Played, Schedule, Seams, Troubles},
     store::{Checkup, Claim, Fence, Head, Holder, RunHead, Store, StoreError, StoredRun},
