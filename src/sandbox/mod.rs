@@ -145,6 +145,11 @@ impl Sandbox {
     }
 
     /// What a command or a request comes back with, after the time it takes; nothing is executed.
+    /// How long a command or a request of a step takes.
+    pub fn takes(&self, step: &StepId) -> Span {
+        self.world().script().simulate(step).takes.unwrap_or(Span::secs(1))
+    }
+
     async fn errand(&self, effect: &Effect) -> Result<Option<serde_json::Value>, SendError> {
         let step = match &effect.call {
             Call::Run(run) => &run.step,
@@ -152,7 +157,7 @@ impl Sandbox {
             Call::Rds(_) | Call::Scaling(_) | Call::Dns(_) | Call::Machine(_) => return Ok(None),
         };
         let simulate = self.world().script().simulate(step);
-        self.sleep(simulate.takes.unwrap_or(Span::secs(1))).await;
+        self.sleep(self.takes(step)).await;
         let (exit, status) = (simulate.exit.unwrap_or(0), simulate.status.unwrap_or(200));
         let failed = match &effect.call {
             Call::Run(_) => (exit != 0).then(|| format!("exit {exit}")),

@@ -76,7 +76,10 @@ impl Wire {
         const MOST: Span = Span::secs(8);
         let this = self.sent.fetch_add(1, Ordering::Relaxed) + 1;
         // A command runs for as long as it may: the engine waits for that, no longer is simulated.
-        let limit = if matches!(effect.call, Call::Run(_)) { effect.dark() } else { effect.dark().min(MOST) };
+        let limit = match &effect.call {
+            Call::Run(run) => Span(run.limit.0.saturating_sub(self.world.takes(&run.step).0)),
+            _ => effect.dark().min(MOST),
+        };
         let slow = self.slow.iter().find(|slow| slow.send == this);
         slow.map_or(Span::ZERO, |slow| Span(limit.0 * slow.share.min(90) / 100))
     }

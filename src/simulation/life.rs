@@ -7,7 +7,7 @@ use super::{
     vitals::{OwnClock, VirtualBoot, Vitals},
 };
 use crate::{
-    clock::{BootClock, Clock, Span},
+    clock::{BootClock, Span},
     driver::{Act, Look},
     engine::{self, Deps, Doors, Ended, EngineError, Signals, Start, Tempo, Watch},
     event::{EventKind, Notice, Policy, Way, Who},
@@ -115,7 +115,7 @@ fn deps(
     who: Who,
 ) -> Deps {
     let eyes: Arc<dyn Look> = Arc::new(Eyes { vitals: vitals.clone(), world: stage.sandbox.clone() });
-    let clock: Arc<dyn Clock> = Arc::new(OwnClock(vitals.clone()));
+    let clock = (stage.seams.clock)(Arc::new(OwnClock(vitals.clone())));
     Deps {
         journal: Journal::new(store, boot.clone(), fence, run, head),
         look: (stage.seams.look)(eyes),

@@ -35,6 +35,8 @@ pub struct Seams {
     pub hands: Box<Swap>,
     /// Between the engine and its eyes.
     pub look: Box<Wrap<dyn Look>>,
+    /// Between the engine and its time.
+    pub clock: Box<Wrap<dyn Clock>>,
 }
 
 type Wrap<T> = dyn Fn(Arc<T>) -> Arc<T> + Send + Sync;
@@ -47,6 +49,7 @@ impl Default for Seams {
             kept: Box::new(|store| store),
             hands: Box::new(|_, store, act| (store, act)),
             look: Box::new(|look| look),
+            clock: Box::new(|clock| clock),
         }
     }
 }

@@ -4,13 +4,13 @@
 use super::{crossing, played};
 use async_trait::async_trait;
 use lifeboat::{
-    clock::{BootInstant, Span, Timestamp},
-    driver::{Act, Look, LookError, SendError},
+    clock::{BootInstant, Clock, Hold, Span, Timestamp},
+    driver::{Act, SendError},
     event::{Control, Event, EventKind, Posted, Who},
     ids::{ControlId, Epoch, LeaseKey, RunId, Seq},
-    simulation::{Blow, Case, Deed, Schedule, Seams, Trouble, Troubles},
+    simulation::Seams,
     store::{Checkup, Claim, Fence, Head, Holder, RunHead, Store, StoreError, StoredRun},
-    world::{Effect, Receipt, Sight, Target, What, permit::Permit},
+    world::{Effect, Receipt, permit::Permit},
 };
 use std::{
     collections::BTreeMap,
@@ -85,32 +85,32 @@ fn without_settling_what_was_in_doubt_is_done_twice() {
     goes_red(Seams { hands: Box::new(hands), ..Seams::default() }, 200, "applied twice");
 }
 
-/// Eyes that date what they see so late that a no is believed at once: no window is dark.
-struct Bright(Arc<dyn Look>);
+/// A clock by which the dark window is over in no time: it runs sixty times too fast.
+struct Rushes(Arc<dyn Clock>);
+
+impl Rushes {
+    const BEGUN: Timestamp = Timestamp(1_795_230_000_000);
+}
 
 #[async_trait]
-impl Look for Bright {
-    async fn look(&self, at: &[Target]) -> Vec<Result<Sight, LookError>> {
-        let late = |sight: Sight| match &sight.target.what {
-            What::Command(_) => Sight { at: sight.at + Span::mins(10), ..sight },
-            _ => sight,
-        };
-        self.0.look(at).await.into_iter().map(|seen| seen.map(late)).collect()
+impl Clock for Rushes {
+    fn now(&self) -> Timestamp {
+        Self::BEGUN + Span(self.0.now().since(Self::BEGUN).0 * 60)
+    }
+
+    async fn sleep_until(&self, t: Timestamp) {
+        self.0.sleep_until(Self::BEGUN + Span(t.since(Self::BEGUN).0.div_ceil(60))).await;
+    }
+
+    fn hold(&self) -> Hold {
+        self.0.hold()
     }
 }
 
 #[test]
 fn without_the_dark_window_what_still_arrives_is_done_twice() {
-    let look = |inner| -> Arc<dyn Look> { Arc::new(Bright(inner)) };
-    let seams = Arc::new(Seams { look: Box::new(look), ..Seams::default() });
-    // A process dies while its command goes on, and the next one comes before that has ended.
-    let red = |seed| {
-        let life = Trouble { skew: 0, blows: vec![Blow { point: 20 + seed % 60, deed: Deed::Dies }] };
-        let told = Troubles::Told(Schedule { lives: vec![life], ..Schedule::default() });
-        let played = played(&Case { troubles: told, ..crossing() }, seed, &seams);
-        played.broken.iter().any(|broken| broken.contains("applied twice"))
-    };
-    assert!((0..200).any(red), "no seed noticed");
+    let clock = |inner| -> Arc<dyn Clock> { Arc::new(Rushes(inner)) };
+    goes_red(Seams { clock: Box::new(clock), ..Seams::default() }, 50, "applied twice");
 }
 
 /// A store and hands that send what is intended before they make the intent durable.
