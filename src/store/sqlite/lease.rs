@@ -30,6 +30,9 @@ use std::{
     path::Path,
 };
 
+/// How many epochs' lock files are kept.
+const KEPT: u64 = 64;
+
 /// The lock on a lease's file, held until it is dropped. Not inherited by commands that a run starts.
 #[derive(Debug)]
 struct LeaseLock(#[expect(dead_code, reason = "keeping it open is its use")] File);
@@ -85,8 +88,10 @@ pub(super) fn claim(open: &mut Open<'_>, key: &LeaseKey, who: &Who, seized: Opti
     let ttl = stored(LEASE.0);
     tx.prepare_cached(sql)?.execute(params![key.as_str(), stored(epoch.0), kept, now.0, ttl])?;
     commit(tx)?;
-    // Nobody asks for the life of that epoch any more.
-    drop(fs::remove_file(place.lease_lock(key, last)));
+    // Nobody asks for the life of an old epoch any more, but a file that lost its last commits may ask
+    // for one that is not so old.
+    let old = Epoch(epoch.0.saturating_sub(KEPT));
+    drop(fs::remove_file(place.lease_lock(key, old)));
     Ok(Claim::Held(Fence { key: key.clone(), epoch, deadline: ends, quiet, alive: Some(Box::new(lock)) }))
 }
 
