@@ -12,6 +12,10 @@
     reason = "a measurement ends by panicking"
 )]
 
+#[macro_use]
+#[path = "../../src/store/conformance/store_but.rs"]
+mod store_but;
+
 mod counted;
 #[path = "../measure.rs"]
 mod measure;

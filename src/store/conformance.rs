@@ -3,6 +3,8 @@
 //! A bench gives doors to one and the same store, as processes of their own would have. A process
 //! that dies lets go of what its fence holds on to and does nothing else.
 
+#[macro_use]
+mod store_but;
 mod lossy;
 
 use super::{

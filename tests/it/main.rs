@@ -1,6 +1,10 @@
 //! Whole runs and the binary: one test program, a module per subject.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test says by panicking")]
 
+#[macro_use]
+#[path = "../../src/store/conformance/store_but.rs"]
+mod store_but;
+
 mod aborted;
 mod binary;
 mod calls;

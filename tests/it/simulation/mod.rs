@@ -4,61 +4,6 @@
 //! `ferry.yaml` is played by the thousand, since it is short and holds every class of effect; the bundled
 //! runbook as often as time allows. `LIFEBOAT_SEEDS` asks for another number of seeds.
 
-/// A store that differs in what is written here, and passes everything else on to its `inner`.
-macro_rules! store_but {
-    ($name:ty, append $($append:tt)*) => {
-        crate::simulation::store_but! { $name, leases
-            async fn claim(&self, key: &LeaseKey, who: &Who) -> Result<Claim, StoreError> {
-                self.inner.claim(key, who).await
-            }
-            async fn seize(&self, key: &LeaseKey, who: &Who, from: Epoch) -> Result<Claim, StoreError> {
-                self.inner.seize(key, who, from).await
-            }
-            async fn renew(&self, fence: &Fence) -> Result<BootInstant, StoreError> {
-                self.inner.renew(fence).await
-            }
-            async fn release(&self, fence: Fence) -> Result<(), StoreError> {
-                self.inner.release(fence).await
-            }
-            $($append)*
-        }
-    };
-    ($name:ty, leases $($other:tt)*) => {
-        #[async_trait]
-        impl Store for $name {
-            $($other)*
-            async fn checkup(&self) -> Result<Checkup, StoreError> {
-                self.inner.checkup().await
-            }
-            async fn rebuild(&self, run: &RunId) -> Result<(), StoreError> {
-                self.inner.rebuild(run).await
-            }
-            async fn export(&self, run: &RunId) -> Result<StoredRun, StoreError> {
-                self.inner.export(run).await
-            }
-            async fn import(&self, fence: &mut Fence, run: &StoredRun) -> Result<(), StoreError> {
-                self.inner.import(fence, run).await
-            }
-            async fn read(&self, run: &RunId, from: Seq) -> Result<Vec<Event>, StoreError> {
-                self.inner.read(run, from).await
-            }
-            async fn runs(&self, key: Option<&LeaseKey>) -> Result<Vec<RunHead>, StoreError> {
-                self.inner.runs(key).await
-            }
-            async fn holder(&self, key: &LeaseKey) -> Result<Option<Holder>, StoreError> {
-                self.inner.holder(key).await
-            }
-            async fn post(&self, run: &RunId, control: &Control, by: &Who, at: Timestamp) -> Result<ControlId, StoreError> {
-                self.inner.post(run, control, by, at).await
-            }
-            async fn inbox(&self, run: &RunId, after: ControlId) -> Result<Vec<Posted>, StoreError> {
-                self.inner.inbox(run, after).await
-            }
-        }
-    };
-}
-use store_but;
-
 mod found;
 mod mutants;
 mod replays;

@@ -36,7 +36,7 @@ impl Unfenced {
     }
 }
 
-store_but! { Unfenced, leases
+store_but! { Unfenced, [read]
     async fn claim(&self, key: &LeaseKey, who: &Who) -> Result<Claim, StoreError> {
         let claim = self.inner.claim(key, who).await?;
         if let Claim::Held(fence) = &claim {
@@ -120,7 +120,7 @@ struct Rash {
     answers: Mutex<BTreeMap<String, Result<Receipt, SendError>>>,
 }
 
-store_but! { Rash, append
+store_but! { Rash, [leases read]
     async fn append(&self, fence: &Fence, run: &RunId, after: Seq, batch: &[Event]) -> Result<Head, StoreError> {
         for event in batch {
             if let EventKind::EffectIntended { step, effect, call, .. } = &event.kind {

@@ -36,7 +36,7 @@ struct Stalls {
     once: Arc<AtomicBool>,
 }
 
-store_but! { Stalls, append
+store_but! { Stalls, [leases read]
     async fn append(&self, fence: &Fence, run: &RunId, after: Seq, batch: &[Event]) -> Result<Head, StoreError> {
         let head = self.inner.append(fence, run, after, batch).await?;
         let other = batch.iter().find_map(|event| match &event.kind {
