@@ -104,16 +104,7 @@ pub async fn run(store: Arc<dyn Store>, plan: Plan, act: Arc<Takes>, signals: Si
         tempo: Tempo(Span::ms(200)),
     };
     let policy = Policy { yes: true, ..Policy::default() };
-    let begin = Start {
-        plan,
-        realm: Realm::Sandbox,
-        policy,
-        since: None,
-        supersedes: None,
-        owed: vec![],
-        held: vec![],
-        release: None,
-    };
+    let begin = Start::new(plan, Realm::Sandbox, policy);
     let (_closed, requests) = unbounded_channel();
     start(deps, Doors { requests, signals }, begin).await.unwrap().1
 }

@@ -341,8 +341,8 @@ impl Dispatcher {
 
     /// What has to be done every now and then, whatever happens: the lease, the inbox, the clock.
     async fn housekeeping(&mut self) -> Result<(), EngineError> {
-        const RENEW_BEFORE: u64 = 20_000;
-        let left = self.deps.journal.deadline().0.saturating_sub(self.deps.boot.boot().0);
+        const RENEW_BEFORE: Span = Span::secs(20);
+        let left = self.deps.journal.deadline().since(self.deps.boot.boot());
         if left < RENEW_BEFORE {
             self.renew().await?;
         }

@@ -36,6 +36,13 @@ pub struct Start {
     pub release: Option<String>,
 }
 
+impl Start {
+    /// A run that takes nothing over.
+    pub fn new(plan: Plan, realm: Realm, policy: Policy) -> Self {
+        Self { plan, realm, policy, since: None, supersedes: None, owed: vec![], held: vec![], release: None }
+    }
+}
+
 /// Begins a run and drives it until it ends or waits for people.
 pub async fn start(deps: Deps, doors: Doors, begin: Start) -> Result<(Ended, RunState), EngineError> {
     let now = deps.clock.now();

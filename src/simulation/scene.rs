@@ -190,14 +190,9 @@ impl Scene {
         let plan = plans::plan(case, leg, &*stage.sandbox, &*stage.clock).await?;
         let policy = policy(&plan);
         let start = Start {
-            plan,
-            realm: Realm::Sandbox,
-            policy: policy.clone(),
-            since: None,
-            supersedes: None,
             owed: leg.last.iter().flat_map(|last| last.owed.iter().cloned()).collect(),
             held: leg.last.map(Inherited::all).unwrap_or_default(),
-            release: None,
+            ..Start::new(plan, Realm::Sandbox, policy.clone())
         };
         self.people = People::default();
         self.live(&leg.run, Errand::Begin(Box::new(start.clone())));

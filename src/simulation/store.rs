@@ -150,8 +150,8 @@ impl Door {
     /// their pace.
     async fn taken(&self, mut claim: Claim, asked: BootInstant) -> Claim {
         if let Claim::Held(fence) = &mut claim {
-            let quiet = fence.quiet.0.saturating_sub(self.store.boot.boot().0);
-            fence.quiet = BootInstant(self.boot.boot().0 + quiet);
+            let quiet = fence.quiet.since(self.store.boot.boot());
+            fence.quiet = BootInstant(self.boot.boot().0 + quiet.0);
             fence.deadline = Self::end(asked);
             self.store.judge.claimed(self.vitals.number, fence.epoch);
             if let Some(kept) = &mut self.store.state().kept {

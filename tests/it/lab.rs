@@ -325,16 +325,7 @@ impl Lab {
         let engine = async move {
             match life {
                 Life::Start(plan) => {
-                    let begin = Start {
-                        plan: *plan,
-                        realm: Realm::Sandbox,
-                        policy,
-                        since: None,
-                        supersedes: None,
-                        owed,
-                        held,
-                        release: None,
-                    };
+                    let begin = Start { owed, held, ..Start::new(*plan, Realm::Sandbox, policy) };
                     start(deps, doors, begin).await
                 }
                 Life::Resume(_) => resume(deps, doors, policy).await,

@@ -132,16 +132,7 @@ impl Lab {
             unattended: false,
             interactive: true,
         };
-        let begin = Start {
-            plan,
-            realm: Realm::Live,
-            policy,
-            since: None,
-            supersedes: None,
-            owed: vec![],
-            held: vec![],
-            release: None,
-        };
+        let begin = Start::new(plan, Realm::Live, policy);
         let (ended, _) = Box::pin(start(deps, Doors { requests, signals: Signals::default() }, begin)).await.unwrap();
         let events = self.store.read(&run, Seq(1)).await.unwrap();
         let Ended::Finished(outcome) = ended else { panic!("{ended:?}") };

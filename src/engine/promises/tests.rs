@@ -6,7 +6,7 @@ use super::super::{
 };
 use crate::{
     clock::Span,
-    event::{Control, EventKind, Obligation, ObligationKind, Policy, RunOutcome},
+    event::{Control, EventKind, Obligation, ObligationKind, Policy, RunOutcome, Who},
     ids::{AskId, EffectNo},
     model::{Direction, Outputs},
     runbook::Milestone,
@@ -191,4 +191,39 @@ fn a_step_is_not_skipped_before_its_turn() {
     run.control(Control::Skip { step: "b".into(), why: "no need".into() });
     assert_eq!(*run.state_of("b"), StepState::Pending);
     assert_eq!(*run.state_of("c"), StepState::Pending);
+}
+
+#[test]
+fn what_another_machine_sent_may_arrive_for_a_whole_dark_window_whatever_its_clock_showed() {
+    let steps = "failover: [{ id: cut, action: exec, with: { command: [cut], check: [is, cut] } }]";
+    let no = |run: &mut Run| {
+        let (argv, limit) = (vec!["is".into(), "cut".into()], Span::secs(30));
+        let check = probe::Command { argv, limit, read_only: false, environment: vec![] };
+        let seen = probe::Answer { ok: false, why: String::new(), output: serde_json::Value::Null };
+        run.see("oregon", What::Command(check), Seen::Answer(seen));
+    };
+    let taken_over = |host: &str| {
+        let mut run = Run::planned(steps);
+        run.tell(vec![EventKind::LeaseTaken { holder: who(), from: None }]);
+        run.turn();
+        no(&mut run);
+        run.turn();
+        // Far less time may have passed on the first machine than the second one's clock shows.
+        run.now = run.now + Span::hours(2);
+        let by = Who { host: host.into(), ..who() };
+        let policy = Policy::default();
+        run.tell(vec![
+            EventKind::LeaseTaken { holder: by.clone(), from: Some(who()) },
+            EventKind::RunResumed { by, policy },
+        ]);
+        no(&mut run);
+        run
+    };
+    assert_eq!(taken_over("here").turn()[0], "effect_settled cut", "of the same machine's clock it is long ago");
+    let mut other = taken_over("there");
+    assert_eq!(other.turn(), [""; 0]);
+    let dark = other.state.steps["cut"].effects[&EffectNo(1)].effect.dark();
+    other.now = other.now + dark;
+    no(&mut other);
+    assert_eq!(other.turn()[..2], ["effect_settled cut", "effect_intended cut"]);
 }

@@ -105,7 +105,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 /// A lock file, opened; created for its owner alone where it is new. A lock on a deleted file excludes
-/// nobody: those of leases are deleted when their epoch is over, others never.
+/// nobody: those of leases are deleted long after their epoch is over, others never.
 pub(super) fn lock_file(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
