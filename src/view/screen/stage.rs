@@ -98,9 +98,9 @@ impl Stage {
 
 /// Who does not read what is written (a closed pipe) does not stop a run.
 fn write(out: &mut dyn Write, story: &mut Story) {
-    // Whole lines, so that those of other programs on the same terminal do not come between.
-    let text: String = story.lines.drain(..).flat_map(|line| [line, "\n".into()]).collect();
-    let _ = out.write_all(text.as_bytes());
+    for line in story.lines.drain(..) {
+        let _ = writeln!(out, "{line}");
+    }
     let _ = out.flush();
 }
 
