@@ -26,6 +26,7 @@ use crate::{
 };
 use std::{
     env,
+    io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -112,11 +113,12 @@ pub(super) fn print(
     human: impl FnOnce(&Page, &mut dyn std::io::Write) -> std::io::Result<()>,
     json: impl FnOnce() -> serde_json::Value,
 ) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    read(match common.output {
-        Output::Human => human(&page(), &mut out),
-        Output::Json => std::io::Write::write_fmt(&mut out, format_args!("{}\n", json())),
-    })
+    let mut text = vec![];
+    match common.output {
+        Output::Human => human(&page(), &mut text)?,
+        Output::Json => text.extend(format!("{}\n", json()).into_bytes()),
+    }
+    read(std::io::stdout().lock().write_all(&text))
 }
 
 /// What was written is read, or whoever read has had enough, which is no failure.

@@ -1,11 +1,10 @@
 //! Looking before a run: bounded in time, what does not answer is unknown.
 
-use super::{Look, look_within};
+use super::{Look, look_within, one_after_another};
 use crate::{
     clock::{Clock, Span},
     world::{Target, World},
 };
-use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What does not answer within this is taken for gone, by whoever has no time.
@@ -24,7 +23,7 @@ pub async fn look(look: &dyn Look, clock: &dyn Clock, targets: &BTreeSet<Target>
         let limit = alone.map_or(HASTE, |what| what.patience().min(most));
         Box::pin(async move { look_within(look, clock, &targets, limit).await })
     });
-    World::of(join_all(looks).await.into_iter().flatten())
+    World::of(one_after_another(looks).await.into_iter().flatten())
 }
 
 /// Looks until nothing more is asked for: one look may show that another is needed.

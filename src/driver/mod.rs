@@ -20,6 +20,7 @@ use crate::{
     world::{Effect, Receipt, Seen, Sight, Target, permit::Permit},
 };
 use async_trait::async_trait;
+use futures_util::future::join_all;
 
 /// Looks at production.
 #[async_trait]
@@ -50,6 +51,20 @@ pub async fn look_within(look: &dyn Look, clock: &dyn Clock, targets: &[Target],
             targets.iter().map(|target| unknown(target, why.clone())).collect()
         }
     }
+}
+
+/// Waits for all, and lets each be on its way before the next begins: to build a request takes about
+/// as long as to answer one.
+async fn one_after_another<T>(all: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    /// How often a request gives way until it leaves: it connects, hands itself over, is written.
+    const STAGES: usize = 3;
+    let later = |(n, one): (usize, _)| async move {
+        for _ in 0..n * STAGES {
+            tokio::task::yield_now().await;
+        }
+        one.await
+    };
+    join_all(all.into_iter().enumerate().map(later)).await
 }
 
 /// Changes production.

@@ -17,6 +17,7 @@ use crate::{
 };
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use std::{
+    fs::File,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -126,6 +127,10 @@ impl Disk {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|e| fail(e.to_string()))?;
         }
+        // One process at a time sets it up: a file that two turn to a log at once is locked for one
+        // of them, and SQLite does not wait there.
+        let opening = File::create(path.with_extension("lock")).map_err(|e| fail(e.to_string()))?;
+        opening.lock().map_err(|e| fail(e.to_string()))?;
         let connection = Connection::open(path).map_err(|e| fail(e.to_string()))?;
         let disk = Self { connection, path: path.to_owned() };
         disk.set_up()?;

@@ -9,12 +9,12 @@ use super::{
     records,
 };
 use crate::{
-    driver::LookError,
+    driver::{LookError, one_after_another},
     ids::SiteName,
     model::Site,
     world::{Seen, Target, What},
 };
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, OnceLock},
@@ -120,14 +120,24 @@ impl Eyes {
                     | What::Execution(..)
             )
         });
-        let single = single.into_iter().map(|what| async { (what.clone(), self.one(&place, what).await) });
-        let (instances, groups, lags, single) = tokio::join!(
-            together(&instances, databases::instances(&place, &instances), |what, all| databases::answer(what, all)),
-            together(&groups, autoscaling::groups(&place, &groups), |what, all| autoscaling::answer(what, all)),
-            together(&lags, lag::lags(&place, &lags), lag::answer),
-            join_all(single),
-        );
-        instances.into_iter().chain(groups).chain(lags).chain(single).collect()
+        let mut questions: Vec<BoxFuture<Vec<(What, Asked)>>> = vec![];
+        // Who is not asked about costs no call.
+        if !instances.is_empty() {
+            let all = databases::instances(&place, &instances);
+            questions.push(Box::pin(together(&instances, all, |what, all| databases::answer(what, all))));
+        }
+        if !groups.is_empty() {
+            let all = autoscaling::groups(&place, &groups);
+            questions.push(Box::pin(together(&groups, all, |what, all| autoscaling::answer(what, all))));
+        }
+        if !lags.is_empty() {
+            questions.push(Box::pin(together(&lags, lag::lags(&place, &lags), lag::answer)));
+        }
+        for what in single {
+            let answer = self.one(&place, what);
+            questions.push(Box::pin(async move { vec![(what.clone(), answer.await)] }));
+        }
+        one_after_another(questions).await.into_iter().flatten().collect()
     }
 
     async fn one(&self, place: &Place<'_>, what: &What) -> Asked {
@@ -182,15 +192,12 @@ impl Eyes {
     }
 }
 
-/// One question that serves several targets; who was not asked about costs no call.
+/// One question that serves several targets.
 async fn together<T>(
     asked: &[&What],
     question: impl Future<Output = Result<T, LookError>>,
     answer: impl Fn(&What, &T) -> Seen,
 ) -> Vec<(What, Asked)> {
-    if asked.is_empty() {
-        return vec![];
-    }
     let all = question.await;
     let one = |what: &What| all.as_ref().map(|all| answer(what, all)).map_err(Clone::clone);
     asked.iter().map(|what| ((*what).clone(), one(what))).collect()

@@ -154,6 +154,25 @@ fn a_file_that_is_no_world_is_left_alone() {
 }
 
 #[test]
+fn of_many_that_open_a_new_world_at_once_nobody_is_turned_away() {
+    for _ in 0..20 {
+        let home = tempfile::tempdir().unwrap();
+        let file = Opened::file(home.path());
+        let gate = std::sync::Barrier::new(16);
+        std::thread::scope(|threads| {
+            let open = || {
+                gate.wait();
+                Disk::open(&file).map(drop)
+            };
+            let all: Vec<_> = (0..16).map(|_| threads.spawn(open)).collect();
+            for one in all {
+                one.join().unwrap().unwrap();
+            }
+        });
+    }
+}
+
+#[test]
 fn a_later_instant_of_the_journal_moves_the_clock_on() {
     let opened = Opened::in_memory(&runbook(DbEngine::Postgres), 1, START, &[]).unwrap();
     assert_eq!(opened.not_before(START + Span::hours(1)).now_at_open(), START + Span::hours(1));

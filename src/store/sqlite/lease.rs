@@ -11,7 +11,7 @@
 //! holder is known to be dead there is nothing to wait for.
 
 use super::{
-    Failure, Open, commit, count,
+    Failure, Open, begin, commit, count,
     place::{Place, lock_file},
     stored,
 };
@@ -19,7 +19,7 @@ use crate::{
     clock::{BootInstant, Timestamp},
     event::Who,
     ids::{Epoch, LeaseKey, RunId},
-    store::{Applied, Claim, Fence, Holder, LEASE, StoreError, api::Term, memory::fenced_by},
+    store::{Applied, Claim, Clocks, Fence, Holder, LEASE, StoreError, api::Term, memory::fenced_by},
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use rustix::fs::FlockOperation;
@@ -64,9 +64,21 @@ enum Life {
 
 /// Takes the lease of a key: from nobody, from the dead, from one that was not heard of until its
 /// lease's end, or from the holder of the epoch that a person named.
+///
+/// Not synced: whatever is sent under it comes after an append, and that takes the claim to the disk.
 pub(super) fn claim(open: &mut Open<'_>, key: &LeaseKey, who: &Who, seized: Option<Epoch>) -> Result<Claim, Failure> {
-    let (place, ends, boot, now) = (open.place, open.clocks.lease_end(), open.clocks.boot.boot(), (open.clocks.now)());
-    let tx = open.begin()?;
+    let (place, clocks) = (open.place, open.clocks);
+    open.without_sync(|conn| claimed((conn, place, clocks), key, who, seized))
+}
+
+fn claimed(
+    (conn, place, clocks): (&mut Connection, &Place, &Clocks),
+    key: &LeaseKey,
+    who: &Who,
+    seized: Option<Epoch>,
+) -> Result<Claim, Failure> {
+    let (ends, boot, now) = (clocks.lease_end(), clocks.boot.boot(), (clocks.now)());
+    let tx = begin(conn)?;
     let Row { epoch: last, holder } = row(&tx, key)?;
     let quiet = match holder {
         None => boot,
@@ -113,17 +125,21 @@ pub(super) fn renew(open: &mut Open<'_>, key: &LeaseKey, epoch: Epoch) -> Result
 
 /// Gives our lease back. While it is quiet the row stays as of one that died, for the next one to be
 /// quiet too.
+///
+/// Not synced: where the machine loses it, the holder is found dead.
 pub(super) fn release(open: &mut Open<'_>, fence: Fence) -> Result<(), Failure> {
     let boot = open.clocks.boot.boot();
-    let tx = open.begin()?;
-    let sql = "UPDATE lease SET holder = iif(?3, holder, NULL), run = NULL
-               WHERE key = ?1 AND epoch = ?2 AND holder IS NOT NULL";
-    let columns = params![fence.key.as_str(), stored(fence.epoch.0), boot < fence.quiet];
-    if tx.prepare_cached(sql)?.execute(columns)? == 0 {
-        return Err(fenced(&tx, &fence.key)?.into());
-    }
-    drop(fence);
-    commit(tx)?;
+    open.without_sync(|conn| {
+        let tx = begin(conn)?;
+        let sql = "UPDATE lease SET holder = iif(?3, holder, NULL), run = NULL
+                   WHERE key = ?1 AND epoch = ?2 AND holder IS NOT NULL";
+        let columns = params![fence.key.as_str(), stored(fence.epoch.0), boot < fence.quiet];
+        if tx.prepare_cached(sql)?.execute(columns)? == 0 {
+            return Err(fenced(&tx, &fence.key)?.into());
+        }
+        drop(fence);
+        commit(tx)
+    })?;
     open.checkpoint();
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! The store on disk: one SQLite file per realm, and a kernel lock per lease.
 //!
-//! An append is one commit, on the disk when it returns (WAL, `synchronous=FULL`). One connection,
-//! used through `spawn_blocking`: virtual time stands still while a commit is under way. After a
-//! failed commit nobody knows whether it was applied: the connection is dropped, the next one first
-//! writes the log into the database with a sync of its own, and what it then reads is on the disk.
+//! An append is one commit, on the disk when it returns (WAL, `synchronous=FULL`), and with it all
+//! that was committed before. One connection, used through `spawn_blocking`: virtual time stands
+//! still while a commit is under way. After a failed commit nobody knows whether it was applied: the
+//! connection is dropped, the next one first writes the log into the database with a sync of its
+//! own, and what it then reads is on the disk.
 //!
 //! What is assumed of the disk: synced bytes stay. Of unsynced ones nothing.
 
@@ -147,7 +148,15 @@ struct Open<'a> {
 impl Open<'_> {
     /// Begins to write; others wait from here on.
     fn begin(&mut self) -> Result<Transaction<'_>, Failure> {
-        Ok(self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?)
+        begin(self.conn)
+    }
+    /// Does a write that may be lost with the machine, where its loss harms nobody: it waits for no
+    /// disk, whose next sync takes it along.
+    fn without_sync<T>(&mut self, job: impl FnOnce(&mut Connection) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.conn.pragma_update(None, "synchronous", "NORMAL")?;
+        let done = job(self.conn);
+        self.conn.pragma_update(None, "synchronous", "FULL")?;
+        done
     }
     /// Writes the log into the database, as far as nobody has to wait for it.
     fn checkpoint(&self) {
@@ -186,6 +195,10 @@ impl From<OpenError> for StoreError {
             }
         }
     }
+}
+
+fn begin(conn: &mut Connection) -> Result<Transaction<'_>, Failure> {
+    Ok(conn.transaction_with_behavior(TransactionBehavior::Immediate)?)
 }
 
 /// Ends a write. An error here is the one that leaves the answer unknown.
