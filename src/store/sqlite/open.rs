@@ -114,19 +114,12 @@ pub(super) fn create(place: &Place) -> Result<Connection, OpenError> {
     rustix::io::retry_on_intr(|| rustix::fs::flock(&opening, FlockOperation::LockExclusive))
         .map_err(|why| unusable(why.into()))?;
     let file = place.database();
-    // Never opened where it exists: to close a file ends the locks that SQLite, in this very
-    // process, may have on it.
-    match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file) {
-        Err(why) if why.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(OpenError::Home { path: file, why: why.to_string() });
-        }
-        Ok(_) | Err(_) => {}
-    }
-    let mut conn = open_file(&file)?;
-    if is_ours(&conn, &file)? == Found::New {
-        make_schema(&mut conn).map_err(|why| refused(&file, &why))?;
-        place.sync()?;
-    }
+    let found = if is_empty(&file) { None } else { Some(open_file(&file)?) };
+    let known = found.map(|conn| Ok((is_ours(&conn, &file)? == Found::Known).then_some(conn))).transpose()?;
+    let conn = match known.flatten() {
+        Some(conn) => conn,
+        None => make(place).and_then(|()| open_file(&file))?,
+    };
     prepare(&conn, Access::Write).map_err(|why| refused(&file, &why))?;
     if conn.is_readonly("main").map_err(|why| refused(&file, &why))? {
         return Err(OpenError::Home { path: file, why: "it is read-only".to_owned() });
@@ -137,8 +130,7 @@ pub(super) fn create(place: &Place) -> Result<Connection, OpenError> {
 /// Opens the store of a place, or none where there is none; makes nothing.
 pub(super) fn existing(place: &Place, access: Access) -> Result<Option<Connection>, OpenError> {
     let file = place.database();
-    // An empty file is one that somebody is about to make.
-    if fs::metadata(&file).map_or(true, |found| found.len() == 0) {
+    if is_empty(&file) {
         return Ok(None);
     }
     place.refuse_network()?;
@@ -148,6 +140,12 @@ pub(super) fn existing(place: &Place, access: Access) -> Result<Option<Connectio
     }
     prepare(&conn, access).map_err(|why| refused(&file, &why))?;
     Ok(Some(conn))
+}
+
+/// Nothing is there, or a file with nothing in it. Told without opening it: to close a file ends the locks
+/// that SQLite, in this very process, may have on it.
+fn is_empty(file: &Path) -> bool {
+    fs::metadata(file).map_or(true, |found| found.len() == 0)
 }
 
 fn open_file(file: &Path) -> Result<Connection, OpenError> {
@@ -194,15 +192,35 @@ fn is_ours(conn: &Connection, file: &Path) -> Result<Found, OpenError> {
     Ok(Found::Known)
 }
 
-/// The format is written in the same commit as the tables: a file has all of it or nothing.
-fn make_schema(conn: &mut Connection) -> rusqlite::Result<()> {
-    conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    conn.pragma_update(None, "synchronous", "FULL")?;
-    let tx = Transaction::new(conn, TransactionBehavior::Immediate)?;
+/// Makes the file, which has its name once it is whole: what is written beside it waits for no disk, which
+/// takes all of it at once.
+fn make(place: &Place) -> Result<(), OpenError> {
+    let (file, beside) = (place.database(), place.unfinished());
+    let failed = |why: io::Error| OpenError::Home { path: file.clone(), why: why.to_string() };
+    // Of somebody who was killed here, and of a file that is gone: its log is not this one's.
+    for left in place.leftovers() {
+        fs::remove_file(left)
+            .or_else(|why| if why.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(why) })
+            .map_err(failed)?;
+    }
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).map_err(failed)?;
+    make_schema(&beside).map_err(|why| refused(&file, &why))?;
+    fs::File::open(&beside).and_then(|made| made.sync_all()).map_err(failed)?;
+    fs::rename(&beside, &file).map_err(failed)?;
+    place.sync()
+}
+
+fn make_schema(file: &Path) -> rusqlite::Result<()> {
+    let mut conn = Connection::open(file)?;
+    conn.pragma_update(None, "synchronous", "OFF")?;
+    conn.pragma_update_and_check(None, "journal_mode", "MEMORY", |_| Ok(()))?;
+    let tx = Transaction::new(&mut conn, TransactionBehavior::Immediate)?;
     tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     tx.pragma_update(None, "user_version", FORMAT)?;
     tx.execute_batch(SCHEMA)?;
-    tx.commit()
+    tx.commit()?;
+    conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    conn.close().map_err(|(_, why)| why)
 }
 
 /// What tables, indexes and triggers a file has.

@@ -38,6 +38,23 @@ impl Place {
     pub(super) fn database(&self) -> PathBuf {
         self.home.join(format!("{}.db", self.realm))
     }
+    /// The database while it is made.
+    pub(super) fn unfinished(&self) -> PathBuf {
+        self.home.join(format!("{}.db.new", self.realm))
+    }
+    /// What may lie about where there is no database: files that SQLite has beside one, and beside one that
+    /// was never finished.
+    pub(super) fn leftovers(&self) -> impl Iterator<Item = PathBuf> {
+        let beside = |file: PathBuf| {
+            ["-wal", "-shm", "-journal"].map(|end| {
+                let mut name = file.clone().into_os_string();
+                name.push(end);
+                PathBuf::from(name)
+            })
+        };
+        let of_both = [self.database(), self.unfinished()].into_iter().flat_map(beside);
+        of_both.chain([self.unfinished()])
+    }
     /// Held while a process creates or opens the database.
     pub(super) fn opening_lock(&self) -> PathBuf {
         self.locks().join(format!("{}-opening.lock", self.realm))
