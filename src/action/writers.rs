@@ -6,7 +6,7 @@
 
 use super::{Action, StepCx, databases::Database};
 use crate::{
-    ids::SiteName,
+    ids::{ResourceName, SiteName},
     model::{DbIdentity, KindName, Resource, Site},
     world::{
         Seen, Target, World,
@@ -28,6 +28,8 @@ pub struct Writers {
 pub struct Other {
     /// Which.
     pub site: SiteName,
+    /// Whose database there.
+    pub item: ResourceName,
     /// What of it, in words.
     pub why: String,
 }
@@ -77,7 +79,7 @@ pub fn judge(action: &Action, cx: &StepCx<'_>, w: &World) -> Writers {
         }
         let writer = if retires { writer_beside(item, cx, w) } else { Some(cx.at) };
         for site in cx.all_sites.values().filter(|s| writer.is_none_or(|w| w.name != s.name)) {
-            let other = |why| Other { site: site.name.clone(), why };
+            let other = |why| Other { site: site.name.clone(), item: item.name.clone(), why };
             match gate(item, site, w) {
                 Gate::Open => found.open.push(other(format!("{} at {} takes writes", item.name, site.name))),
                 // A retirement opens nothing: only what is retired has to be seen closed.

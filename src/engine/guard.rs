@@ -4,6 +4,7 @@ use super::{
     asks,
     decide::{Cx, Turn},
     state::Phase,
+    step_run::StepState,
     steps,
 };
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
         Action, Question,
         writers::{Gate, Other, Writers, gate, words},
     },
-    event::{EventKind, Obligation, ObligationKind},
+    event::{EventKind, How, Obligation, ObligationKind},
     ids::SiteName,
     model::{KindName, Mode, fact},
     plan::PlanStep,
@@ -32,8 +33,9 @@ pub(super) fn guard(cx: &Cx<'_>, step: &PlanStep, mut found: Writers, turn: &mut
         if matches!(cx.state.phase, Phase::Undoing { .. }) && !cx.state.past_return() {
             return true;
         }
-        // Answered once for the run, by the consent to the promotion.
-        if emergency {
+        // Answered once for the run, by the consent to the promotion; or the run closed it itself before, and
+        // to stop here would leave users without the only writer.
+        if emergency || (cx.state.past_return() && found.unseen.iter().all(|other| closed_by_run(cx, other))) {
             owe(cx, &found, turn);
             return true;
         }
@@ -68,6 +70,14 @@ fn closed_when_planned(cx: &Cx<'_>, name: &SiteName) -> bool {
     databases.all(|item| gate(item, site, &seen) == Gate::Closed)
 }
 
+/// This run closed a database, and saw it closed: nothing of it opens that again past the promotion.
+fn closed_by_run(cx: &Cx<'_>, other: &Other) -> bool {
+    let closes = |step: &&PlanStep| matches!(step.draft.action.as_deref(), Some("freeze-writes" | "quarantine"));
+    let of = |step: &&PlanStep| step.at == other.site && step.resources.contains(&other.item);
+    let closed = |step: &PlanStep| cx.state.steps[&step.id].state == StepState::Done(How::Succeeded);
+    cx.state.plan.steps.iter().filter(closes).filter(of).any(closed)
+}
+
 /// People were told that this site takes writes, and went on.
 fn accepted(cx: &Cx<'_>, site: &SiteName) -> bool {
     let told = |a: &asks::Ask| a.facts.iter().any(|f| f.what == site.as_str());
@@ -94,7 +104,7 @@ fn owe(cx: &Cx<'_>, found: &Writers, turn: &mut Turn) {
 
 fn unseen_hint(cx: &Cx<'_>, site: &SiteName) -> String {
     let plan = &cx.state.plan;
-    if plan.direction.is_move() && *site == plan.ends.from.name {
+    if plan.direction.is_move() && *site == plan.ends.from.name && !cx.state.past_return() {
         return format!("a planned move needs to see {site}; if it is lost, cancel and use --emergency");
     }
     format!("when {site} answers again, resume with --retry")

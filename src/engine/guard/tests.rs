@@ -6,8 +6,8 @@ use super::super::{
 };
 use crate::{
     clock::Timestamp,
-    event::Policy,
-    model::{Direction, Mode},
+    event::{EventKind, Policy, SkipReason},
+    model::{Direction, Mode, Outputs},
     world::{Seen, What, rds::Parameters},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -31,7 +31,7 @@ fn reprotect(step: &str) -> Run {
 fn stopped(run: &mut Run, step: &str) -> (String, String) {
     let facts = super::super::decide(&run.state, &run.world, Timestamp(1_000_000), run.live).events;
     let said = facts.into_iter().find_map(|e| match e {
-        crate::event::EventKind::StepFailed { why, hint, .. } => Some((why, hint.unwrap_or_default())),
+        EventKind::StepFailed { why, hint, .. } => Some((why, hint.unwrap_or_default())),
         _ => None,
     });
     assert_eq!(*run.state_of(step), StepState::Running);
@@ -75,4 +75,44 @@ fn a_planned_move_says_that_an_emergency_goes_without_the_site_being_left() {
     }
     let (_, hint) = stopped(&mut run, "promote");
     assert_eq!(hint, "a planned move needs to see ohio; if it is lost, cancel and use --emergency");
+}
+
+/// A planned move that was promoted and is about to open the new writer, when the site being left falls silent.
+fn promoted(freeze: &EventKind) -> Run {
+    let steps = "failover:
+  - { id: freeze, action: freeze-writes, resource: db }
+  - { id: promote, action: promote-replica, resource: db }
+  - { id: open, action: unfreeze-writes, resource: db, at: to }";
+    let mut run = Run::planned(steps);
+    run.live.interactive = true;
+    run.state.policy.accept = ["promote".into()].into();
+    run.turn();
+    run.tell(vec![freeze.clone()]);
+    run.turn();
+    run.tell(vec![succeeded("promote")]);
+    run.turn();
+    run.see("oregon", What::Db("db".into()), db(None));
+    run.see("oregon", What::Parameters("pg".into()), group(true));
+    for what in [What::Db("db".into()), What::Parameters("pg".into())] {
+        run.see("ohio", what, Seen::Unknown { why: "no answer".into() });
+    }
+    run
+}
+
+fn succeeded(step: &str) -> EventKind {
+    EventKind::StepSucceeded { step: step.into(), outputs: Outputs::new(), facts: vec![] }
+}
+
+#[test]
+fn past_the_promotion_the_silence_of_a_site_that_this_run_closed_stops_nothing_and_is_owed() {
+    let facts = promoted(&succeeded("freeze")).turn();
+    assert_eq!(facts, ["obligation_opened", "effect_intended open"]);
+}
+
+#[test]
+fn past_the_promotion_a_silent_site_that_nobody_saw_closed_is_waited_for() {
+    let skipped = EventKind::StepSkipped { step: "freeze".into(), why: SkipReason::When };
+    let (why, hint) = stopped(&mut promoted(&skipped), "open");
+    assert_eq!(why, "it cannot be seen whether two sites would take writes: db at ohio: no answer");
+    assert_eq!(hint, "when ohio answers again, resume with --retry");
 }
