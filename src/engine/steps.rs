@@ -259,19 +259,18 @@ pub(super) fn answered(
 pub(super) fn overtaken(cx: &Cx<'_>, step: &PlanStep, effect: EffectNo) -> Vec<EventKind> {
     let mut turn = Turn::default();
     let of = cx.state.steps[&step.id].effects.get(&effect);
-    let target = of.map_or_else(String::new, |run| run.effect.target.to_string());
-    superseded(
-        cx,
-        step,
-        effect,
-        (format!("{target} was changed by somebody else meanwhile, and nothing was sent"), &mut turn),
-    );
+    let why = changed_by_another(of.map_or_else(String::new, |run| run.effect.target.to_string()));
+    turn.push(EventKind::EffectRefused { step: step.id.clone(), effect, why: why.clone(), lasting: true });
+    superseded(cx, step, why, &mut turn);
     turn.events
 }
 
+fn changed_by_another(what: impl std::fmt::Display) -> String {
+    format!("{what} was changed by somebody else meanwhile")
+}
+
 /// Somebody wanted otherwise since: the step stops, and people decide.
-fn superseded(cx: &Cx<'_>, step: &PlanStep, effect: EffectNo, (why, turn): (String, &mut Turn)) {
-    turn.push(EventKind::EffectSettled { step: step.id.clone(), effect, landed: Landed::Superseded });
+fn superseded(cx: &Cx<'_>, step: &PlanStep, why: String, turn: &mut Turn) {
     fail(cx, step, why, Some("look at what happened, then resume with --retry, --skip or --undo".into()), turn);
 }
 
@@ -357,8 +356,8 @@ fn settle(cx: &Cx<'_>, step: &PlanStep, no: EffectNo, effect: &EffectRun, turn: 
     match effect.effect.happened(&effect.before.seen, &sight.seen) {
         landed @ (Landed::Yes | Landed::InProgress) => turn.push(settled(landed)),
         Landed::Superseded => {
-            let why = format!("{} was changed by somebody else meanwhile", effect.effect.target);
-            superseded(cx, step, no, (why, turn));
+            turn.push(settled(Landed::Superseded));
+            superseded(cx, step, changed_by_another(&effect.effect.target), turn);
         }
         Landed::No if sight.at >= not_before => turn.push(settled(Landed::No)),
         Landed::No | Landed::Unclear if cx.now < not_before => turn.wake(not_before),

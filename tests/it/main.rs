@@ -20,6 +20,7 @@ mod machine;
 mod process;
 mod properties;
 mod simulation;
+mod stale_model;
 mod standbys;
 mod there_and_back;
 mod waiting;

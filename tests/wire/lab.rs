@@ -28,7 +28,7 @@ use tokio::sync::mpsc::unbounded_channel;
 pub struct Lab {
     pub wire: Wire,
     checked: Checked,
-    store: Arc<dyn Store>,
+    pub store: Arc<dyn Store>,
     ground: Ground,
     folder: tempfile::TempDir,
 }
@@ -101,7 +101,13 @@ impl Lab {
     }
 
     /// Runs it to its end. Where it stops at a step that failed, a person tries that step again, thrice at most.
-    pub async fn run(&self, mut plan: Plan, react: React) -> Ran {
+    pub async fn run(&self, plan: Plan, react: React) -> Ran {
+        let clock = Arc::new(TokioClock::scaled(Timestamp::wall(), 1));
+        Box::pin(self.run_on(plan, react, (self.store.clone(), clock))).await
+    }
+
+    /// The same, with a store that passes on to ours, and by that clock.
+    pub async fn run_on(&self, mut plan: Plan, react: React, (store, clock): (Arc<dyn Store>, Arc<dyn Clock>)) -> Ran {
         // As if the plan had been read for a minute: every step looks for itself.
         plan.observed.iter_mut().for_each(|sight| sight.at = sight.at - Span::mins(1));
         let boot: Arc<dyn BootClock> = Arc::new(KernelBootClock);
@@ -115,10 +121,10 @@ impl Lab {
         let (ask, requests) = unbounded_channel();
         let person = Person { stops: stops.clone(), ask, react };
         let deps = Deps {
-            journal: Journal::new(self.store.clone(), boot.clone(), fence, run.clone(), Seq(0)),
+            journal: Journal::new(store, boot.clone(), fence, run.clone(), Seq(0)),
             look: Arc::new(look),
             act: Arc::new(act),
-            clock: Arc::new(TokioClock::scaled(Timestamp::wall(), 1)) as Arc<dyn Clock>,
+            clock,
             boot,
             watchers: vec![person.watch()],
             who,

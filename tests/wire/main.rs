@@ -6,6 +6,10 @@
 //! Nothing here waits for time: a test that needs a limit to pass lets tokio's time pass.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test says by panicking")]
 
+#[macro_use]
+#[path = "../../src/store/conformance/store_but.rs"]
+mod store_but;
+
 mod binary;
 mod by_hand;
 mod doctor;
@@ -30,6 +34,7 @@ mod runbook;
 mod runs;
 mod sends;
 mod short;
+mod stale;
 mod web;
 mod witness;
 mod world;

@@ -20,10 +20,7 @@ async fn comes_between(step: &str, operation: &str, fault: Fault, other: fn(&Wir
     let lab = Lab::new(Wire::at_once());
     let (account, other) = (lab.wire.account.clone(), other(&lab.wire));
     let (at_stop, proxy) = (Arc::new(Mutex::new(vec![])), lab.wire.proxy.clone());
-    lab.wire.proxy.meanwhile(operation, move || {
-        let (service, region, call) = other.call;
-        Witness::of(&account).call(service, region, call, &other.parameters);
-    });
+    lab.wire.proxy.meanwhile(operation, move || other.done_in(&account));
     lab.wire.proxy.spoil(Rule::on(operation, fault.clone()).times(1));
     let plan = lab.plan(Direction::Failover, "r1").await;
     let (sent, name) = (at_stop.clone(), operation.to_owned());
@@ -45,9 +42,16 @@ async fn comes_between(step: &str, operation: &str, fault: Fault, other: fn(&Wir
 }
 
 /// What somebody else does: service, Region, operation, and its parameters.
-struct Other {
+pub struct Other {
     call: (&'static str, &'static str, &'static str),
     parameters: Value,
+}
+
+impl Other {
+    pub fn done_in(&self, account: &str) {
+        let (service, region, call) = self.call;
+        Witness::of(account).call(service, region, call, &self.parameters);
+    }
 }
 
 #[tokio::test]
@@ -79,19 +83,21 @@ async fn a_parameter_that_somebody_else_sets_otherwise_meanwhile() {
 #[tokio::test]
 async fn weights_that_somebody_else_sets_otherwise_meanwhile() {
     for fault in [Fault::ResetAfter, Fault::ResetBefore] {
-        let other = |wire: &Wire| {
-            let set = |id: &str, weight: u32, value: &str| {
-                json!({ "Action": "UPSERT", "ResourceRecordSet": {
-                    "Name": NAME, "Type": "A", "SetIdentifier": id, "Weight": weight, "TTL": 60,
-                    "ResourceRecords": [{ "Value": value }],
-                } })
-            };
-            let changes = [set(HOME.0, 90, "192.0.2.1"), set(STANDBY.0, 10, "192.0.2.2")];
-            Other {
-                call: ("route53", "us-east-1", "change_resource_record_sets"),
-                parameters: json!({ "HostedZoneId": wire.zone, "ChangeBatch": { "Changes": changes } }),
-            }
-        };
-        Box::pin(comes_between("shift", "ChangeResourceRecordSets", fault, other)).await;
+        Box::pin(comes_between("shift", "ChangeResourceRecordSets", fault, mostly_back)).await;
+    }
+}
+
+/// Most users back home.
+pub fn mostly_back(wire: &Wire) -> Other {
+    let set = |id: &str, weight: u32, value: &str| {
+        json!({ "Action": "UPSERT", "ResourceRecordSet": {
+            "Name": NAME, "Type": "A", "SetIdentifier": id, "Weight": weight, "TTL": 60,
+            "ResourceRecords": [{ "Value": value }],
+        } })
+    };
+    let changes = [set(HOME.0, 90, "192.0.2.1"), set(STANDBY.0, 10, "192.0.2.2")];
+    Other {
+        call: ("route53", "us-east-1", "change_resource_record_sets"),
+        parameters: json!({ "HostedZoneId": wire.zone, "ChangeBatch": { "Changes": changes } }),
     }
 }

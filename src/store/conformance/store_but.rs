@@ -57,6 +57,12 @@ macro_rules! store_but {
             async fn import(&self, fence: &mut Fence, run: &StoredRun) -> Result<(), StoreError> {
                 self.inner.import(fence, run).await
             }
+            async fn note_took(&self, call: &str, region: &Region, took: Span, at: Timestamp) {
+                self.inner.note_took(call, region, took, at).await;
+            }
+            async fn past_durations(&self, call: &str, region: &Region) -> Vec<Span> {
+                self.inner.past_durations(call, region).await
+            }
         }
     };
 }

@@ -4,10 +4,10 @@
 use super::{all_is_well, crossing, played};
 use async_trait::async_trait;
 use lifeboat::{
-    clock::{BootInstant, Timestamp},
+    clock::{BootInstant, Span, Timestamp},
     driver::{Act, SendError},
     event::{Control, Event, EventKind, Posted, Who},
-    ids::{ControlId, Epoch, LeaseKey, RunId, Seq, StepId},
+    ids::{ControlId, Epoch, LeaseKey, Region, RunId, Seq, StepId},
     sandbox::Sandbox,
     simulation::{Played, Schedule, Seams, Troubles},
     store::{Checkup, Claim, Fence, Head, Holder, RunHead, Store, StoreError, StoredRun},
@@ -77,7 +77,12 @@ fn stops_and_explains(played: &Played) {
     all_is_well("stale", played);
     let shift = StepId::new("shift");
     let place = |what: &dyn Fn(&EventKind) -> bool| played.events.iter().position(|event| what(&event.kind));
-    let superseded = |kind: &EventKind| matches!(kind, EventKind::EffectSettled { step, landed: Landed::Superseded, .. } if *step == shift);
+    // What was not sent is refused, what may have been is superseded.
+    let superseded = |kind: &EventKind| match kind {
+        EventKind::EffectSettled { step, landed: Landed::Superseded, .. } => *step == shift,
+        EventKind::EffectRefused { step, lasting, .. } => *step == shift && *lasting,
+        _ => false,
+    };
     let explained = |kind: &EventKind| matches!(kind, EventKind::StepFailed { step, why, hint: Some(_) } if *step == shift && why.contains("changed by somebody else"));
     let retried = |kind: &EventKind| matches!(kind, EventKind::StepRetried { step, .. } if *step == shift);
     let stopped = place(&superseded).unwrap();
