@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use lifeboat::{
-    clock::{BootInstant, Timestamp},
+    clock::{BootInstant, Span, Timestamp},
     event::{Control, Event, Posted, Who},
-    ids::{ControlId, Epoch, LeaseKey, RunId, Seq},
+    ids::{ControlId, Epoch, LeaseKey, Region, RunId, Seq},
     store::{Checkup, Claim, Fence, Head, Holder, RunHead, SqliteStore, Store, StoreError, StoredRun},
 };
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -4,7 +4,7 @@ use super::{
     control,
     decide::{Cx, Live, decide},
     doors::{Deps, Doors, Ended, EngineError, Signal},
-    late,
+    late, past,
     poller::{Poller, glance},
     state::{Phase, RunState},
     step_run::{EffectStatus, StepState},
@@ -52,6 +52,8 @@ pub(super) struct Dispatcher {
     interrupts: u32,
     wake: Option<Timestamp>,
     last_inbox: Timestamp,
+    /// Since when this process has seen all that happened.
+    watched: Timestamp,
     hold: Option<Hold>,
     told: BTreeMap<StepId, StepView>,
     /// Facts that the state holds already and the journal does not: they go with the first commit.
@@ -80,6 +82,7 @@ impl Dispatcher {
             interrupts: 0,
             wake: None,
             last_inbox,
+            watched: Timestamp(0),
             hold: None,
             told: BTreeMap::new(),
             first: vec![],
@@ -104,7 +107,7 @@ impl Dispatcher {
                 deps.journal.release().await?;
                 return Ok((ended, state));
             }
-            self.begin();
+            self.begin().await;
             let input = self.next().await;
             if self.take(input).await? {
                 return Ok((Ended::Left, self.state));
@@ -158,6 +161,7 @@ impl Dispatcher {
 
     async fn append(&mut self, batch: Vec<Event>, next: RunState) -> Result<(), EngineError> {
         let permits = self.deps.journal.append(&batch).await?;
+        past::keep(&**self.deps.journal.store(), &next, &batch, self.watched).await;
         let intents = batch.iter().filter_map(|e| match &e.kind {
             EventKind::EffectIntended { step, effect, .. } => Some((step.clone(), *effect)),
             _ => None,
@@ -185,6 +189,7 @@ impl Dispatcher {
     fn forget(&mut self, state: &RunState, event: &Event) {
         if matches!(event.kind, EventKind::RunContinued { .. } | EventKind::RunResumed { .. }) {
             // Nobody watched meanwhile.
+            self.watched = event.at;
             self.world = World::default();
             self.poller.forget_all();
             return;
@@ -244,9 +249,10 @@ impl Dispatcher {
     }
 
     /// Begins what is wanted and not under way.
-    fn begin(&mut self) {
+    async fn begin(&mut self) {
         let now = self.deps.clock.now();
         let wanted = wanted(&self.state, &self.world, now, self.live);
+        self.poller.past.recall(&**self.deps.journal.store(), &wanted.looks, now).await;
         for key in wanted.sends {
             if let Some(permit) = self.permits.remove(&key) {
                 self.send(key, permit);
@@ -267,7 +273,7 @@ impl Dispatcher {
     }
 
     /// Sends one effect. No answer in time means that nobody knows.
-    fn send(&mut self, key: (StepId, EffectNo), permit: Permit) {
+    fn send(&self, key: (StepId, EffectNo), permit: Permit) {
         const LIMIT: Span = Span::secs(30);
         let run = &self.state.steps[&key.0].effects[&key.1];
         let (effect, before, look) = (run.effect.clone(), run.before.clone(), self.deps.look.clone());
@@ -352,12 +358,19 @@ impl Dispatcher {
             return Ok(());
         }
         self.last_inbox = now;
-        let posted = self.deps.journal.store().inbox(&self.state.run, self.state.last_control).await?;
-        for one in posted {
+        for one in self.posted().await? {
             let events = control::receive(&self.state, &one);
             self.commit(events).await?;
         }
         Ok(())
+    }
+
+    /// What people posted since. What cannot be read now can be in a moment, and stays there till then.
+    async fn posted(&self) -> Result<Vec<Posted>, EngineError> {
+        match self.deps.journal.store().inbox(&self.state.run, self.state.last_control).await {
+            Err(StoreError::Outage { .. }) if !self.deps.journal.expired() => Ok(vec![]),
+            other => Ok(other?),
+        }
     }
 
     /// Renews the lease. A store that cannot be reached now may be in a moment: there is time left.

@@ -28,6 +28,7 @@ mod late;
 mod launch;
 mod measure;
 mod outcome;
+mod past;
 mod poller;
 #[cfg(test)]
 mod promises;

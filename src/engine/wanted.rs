@@ -10,24 +10,26 @@ use super::{
 use crate::{
     clock::Timestamp,
     ids::{EffectNo, StepId},
-    world::{Class, Target, World},
+    world::{Class, Effect, Target, World},
 };
 use std::collections::BTreeMap;
 
 /// What has to be under way.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Wanted {
+pub struct Wanted<'a> {
     /// What has to be looked at.
-    pub looks: BTreeMap<Target, Interest>,
+    pub looks: BTreeMap<Target, Interest<'a>>,
     /// Effects to send: those that this process intended.
     pub sends: Vec<(StepId, EffectNo)>,
 }
 
-/// Since when something is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interest {
+/// Since when something is waited for, and after what.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Interest<'a> {
     /// Since when.
     pub since: Timestamp,
+    /// The call that it is waited for after; none where what is there is enough.
+    pub after: Option<&'a Effect>,
     /// Not before that.
     pub not_before: Timestamp,
     /// What was seen before that does not count.
@@ -35,7 +37,7 @@ pub struct Interest {
 }
 
 /// Everything that has to be under way.
-pub fn wanted(state: &RunState, world: &World, now: Timestamp, live: Live) -> Wanted {
+pub fn wanted<'a>(state: &'a RunState, world: &World, now: Timestamp, live: Live) -> Wanted<'a> {
     let cx = Cx { state, world, now, live };
     let mut all = Wanted::default();
     if state.phase == Phase::Finished {
@@ -49,7 +51,8 @@ pub fn wanted(state: &RunState, world: &World, now: Timestamp, live: Live) -> Wa
                 _ if matches!(effect.effect.class(), Class::Token | Class::Unobservable) => {}
                 _ => {
                     // A quick yes is believed at once; only a no has to outwait the dark window.
-                    let interest = Interest { since: effect.sent_by, not_before: now, oldest: Timestamp(0) };
+                    let (since, after) = (effect.sent_by, Some(&effect.effect));
+                    let interest = Interest { since, after, not_before: now, oldest: Timestamp(0) };
                     all.looks.insert(effect.effect.target.clone(), interest);
                 }
             }
@@ -59,10 +62,14 @@ pub fn wanted(state: &RunState, world: &World, now: Timestamp, live: Live) -> Wa
             continue;
         }
         let Some(inputs) = &run.inputs else { continue };
-        let since = run.past_now().sent.last().map_or(run.past_now().started, |e| e.at);
+        let last = run.past_now().sent.last();
+        let (since, after) = (last.map_or(run.past_now().started, |e| e.at), last.map(|e| &e.effect));
         for (target, oldest) in steps::needed(&cx, step, run, inputs) {
-            let interest = all.looks.entry(target).or_insert(Interest { since, not_before: since, oldest });
-            interest.oldest = interest.oldest.max(oldest);
+            let own = Interest { since, after, not_before: since, oldest };
+            let interest = all.looks.entry(target).or_insert(own);
+            // Who began to wait last looks most often.
+            let oldest = interest.oldest.max(oldest);
+            *interest = Interest { oldest, ..if own.since > interest.since { own } else { *interest } };
         }
     }
     all

@@ -151,6 +151,29 @@ impl What {
         }
     }
 
+    /// The request that describes it and all others of its kind at a site; none where it needs a request
+    /// of its own.
+    pub fn question(&self) -> Option<Question> {
+        match self {
+            Self::Db(_) | Self::Retired(_) | Self::Site => Some(Question::Instances),
+            Self::Group(_) => Some(Question::Groups),
+            Self::Lag(_) | Self::SlotLag(_) => Some(Question::Lags),
+            Self::Parameters(_)
+            | Self::Position(_)
+            | Self::Marker(..)
+            | Self::Connect(_)
+            | Self::Snapshot(_)
+            | Self::Records(_)
+            | Self::Change(_)
+            | Self::Machine(_)
+            | Self::Execution(..)
+            | Self::Http(_)
+            | Self::Dns(_)
+            | Self::Sql(_)
+            | Self::Command(_) => None,
+        }
+    }
+
     /// Whether it takes a time of its own: the workload itself is asked, or more than one page read.
     fn is_slow(&self) -> bool {
         match self {
@@ -175,6 +198,17 @@ impl What {
             | Self::Site => false,
         }
     }
+}
+
+/// A request that describes many things at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Question {
+    /// Databases, and whether there is anybody who knows of them.
+    Instances,
+    /// Groups of servers.
+    Groups,
+    /// Replication lags.
+    Lags,
 }
 
 /// `orders at oregon`, `zone Z0EXAMPLE`.

@@ -12,7 +12,7 @@ use crate::{
     driver::{LookError, one_after_another},
     ids::SiteName,
     model::Site,
-    world::{Seen, Target, What},
+    world::{Question, Seen, Target, What},
 };
 use futures_util::future::{BoxFuture, join_all};
 use std::{
@@ -105,21 +105,9 @@ impl Eyes {
             Ok(place) => place,
             Err(e) => return asked.iter().map(|what| ((*what).clone(), Err(e.clone()))).collect(),
         };
-        let of = |wanted: fn(&What) -> bool| asked.iter().copied().filter(|w| wanted(w)).collect::<Vec<_>>();
-        let instances = of(|w| matches!(w, What::Db(_) | What::Retired(_) | What::Site));
-        let groups = of(|w| matches!(w, What::Group(_)));
-        let lags = of(|w| matches!(w, What::Lag(_) | What::SlotLag(_)));
-        let single = of(|w| {
-            matches!(
-                w,
-                What::Parameters(_)
-                    | What::Snapshot(_)
-                    | What::Records(_)
-                    | What::Change(_)
-                    | What::Machine(_)
-                    | What::Execution(..)
-            )
-        });
+        let of = |question| asked.iter().copied().filter(|w| w.question() == question).collect::<Vec<_>>();
+        let [instances, groups, lags] = [Question::Instances, Question::Groups, Question::Lags].map(|q| of(Some(q)));
+        let single = of(None);
         let mut questions: Vec<BoxFuture<Vec<(What, Asked)>>> = vec![];
         // Who is not asked about costs no call.
         if !instances.is_empty() {

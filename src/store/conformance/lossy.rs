@@ -1,9 +1,9 @@
 //! A store that loses answers.
 
 use crate::{
-    clock::{BootInstant, Timestamp},
+    clock::{BootInstant, Span, Timestamp},
     event::{Control, Event, Posted, Who},
-    ids::{ControlId, Epoch, LeaseKey, RunId, Seq},
+    ids::{ControlId, Epoch, LeaseKey, Region, RunId, Seq},
     store::{Applied, Checkup, Claim, Fence, Head, Holder, RunHead, Store, StoreError, StoredRun},
 };
 use async_trait::async_trait;

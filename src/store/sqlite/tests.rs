@@ -110,6 +110,21 @@ async fn only_its_owner_can_read_a_journal() {
 }
 
 #[tokio::test]
+async fn what_a_killed_process_left_of_a_new_journal_or_an_old_one_is_not_part_of_the_next() {
+    let home = tempfile::tempdir().unwrap();
+    for left in ["live.db", "live.db-wal", "live.db.new", "live.db.new-journal"] {
+        let content = if left == "live.db" { "" } else { "half of something" };
+        std::fs::write(home.path().join(left), content).unwrap();
+    }
+    let store = SqliteStore::open(home.path(), Realm::Live, Clocks::machine()).unwrap();
+    assert_eq!(store.checkup().await.unwrap().runs.len(), 0);
+    drop(store);
+    let mut names: Vec<_> = std::fs::read_dir(home.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["live.db", "locks"]);
+}
+
+#[tokio::test]
 async fn a_file_that_is_not_ours_is_refused_and_left_alone() {
     let disk = OnDisk::new();
     let path = disk.0.path().join("live.db");

@@ -7,7 +7,7 @@ use lifeboat::{
     clock::{BootInstant, Clock, Hold, Span, Timestamp},
     driver::{Act, SendError},
     event::{Control, Event, EventKind, Posted, Who},
-    ids::{ControlId, Epoch, LeaseKey, RunId, Seq},
+    ids::{ControlId, Epoch, LeaseKey, Region, RunId, Seq},
     simulation::Seams,
     store::{Checkup, Claim, Fence, Head, Holder, RunHead, Store, StoreError, StoredRun},
     world::{Effect, Receipt, permit::Permit},

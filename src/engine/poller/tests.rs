@@ -1,0 +1,246 @@
+use super::*;
+use crate::{
+    ids::Region,
+    world::{
+        Call, Effect, What,
+        probe::{Command, Http, Sql},
+        rds,
+    },
+};
+
+struct Nobody;
+
+#[async_trait::async_trait]
+impl Look for Nobody {
+    async fn look(&self, _: &[Target]) -> Vec<Result<Sight, crate::driver::LookError>> {
+        vec![]
+    }
+}
+
+fn at_ohio(what: What) -> Target {
+    Target { site: SiteName::new("ohio"), region: Region::new("us-east-2"), account: None, what }
+}
+
+fn check(minutes: u64) -> What {
+    let (argv, limit) = (vec!["ci".into()], Span::mins(minutes));
+    What::Command(Command { argv, limit, read_only: true, environment: vec![] })
+}
+
+fn sql() -> What {
+    let queries = vec!["invariants.sql".into()];
+    What::Sql(Sql { identifier: "orders".into(), queries, same_tables: vec![], other: None })
+}
+
+fn http(times: u32) -> What {
+    let (headers, json) = (BTreeMap::new(), BTreeMap::new());
+    What::Http(Http { url: "http://ohio".into(), times, status: None, headers, json })
+}
+
+/// What is looked at together, and for how long at most, where all is due.
+fn glances(whats: Vec<What>, limits: &[(&str, Span)]) -> Vec<(Vec<What>, Span)> {
+    let limits = limits.iter().map(|(site, limit)| (SiteName::new(*site), *limit)).collect();
+    let (since, after) = (Timestamp(0), None);
+    let interest = Interest { since, after, not_before: since, oldest: since };
+    let wanted = whats.into_iter().map(|what| (at_ohio(what), interest)).collect();
+    let (glances, _) = Poller::new(Arc::new(Nobody), limits).due(&wanted, &World::default(), Timestamp(0));
+    glances.into_iter().map(|g| (g.targets.into_iter().map(|t| t.what).collect(), g.limit)).collect()
+}
+
+#[test]
+fn what_takes_long_has_its_time_and_keeps_no_description_waiting() {
+    let descriptions = vec![What::Db("orders".into()), What::Group("web".into()), What::Site];
+    let all = [descriptions.clone(), vec![http(1), http(6), sql(), check(30)]].concat();
+    let more = Span::secs(5);
+    assert_eq!(
+        glances(all, &[]),
+        [
+            (descriptions, Span::secs(10)),
+            (vec![http(1)], Span::secs(10)),
+            (vec![http(6)], Span::secs(30) + more),
+            (vec![sql()], Span::mins(15) + more),
+            (vec![check(30)], Span::mins(30) + more),
+        ]
+    );
+}
+
+#[test]
+fn a_site_that_may_be_gone_has_three_seconds_and_a_command_here_its_own() {
+    let limit = Span::secs(3);
+    let found = glances(vec![What::Site, sql(), check(1)], &[("ohio", limit)]);
+    assert_eq!(found, [(vec![What::Site], limit), (vec![sql()], limit), (vec![check(1)], Span::secs(65))]);
+}
+
+/// A promotion of that database, sent at the start.
+fn promotion(identifier: &str) -> Effect {
+    let promote = rds::Call::Promote { identifier: identifier.into(), resource_id: "db-1".into(), backup_retention: 1 };
+    Effect { target: at_ohio(What::Db(identifier.into())), call: Call::Rds(promote) }
+}
+
+fn pause_of(seen: &Seen, after: Span, usual: Option<Usual>) -> Span {
+    let (start, call) = (Timestamp(0), promotion("orders"));
+    let interest = Interest { since: start, after: Some(&call), not_before: start, oldest: start };
+    let at = start + after;
+    due(&interest, Some(&Sight { target: call.target.clone(), at, seen: seen.clone() }), usual, at).since(at)
+}
+
+#[test]
+fn looks_grow_sparser_with_the_wait() {
+    let pause = |after| pause_of(&Seen::Absent, after, None);
+    assert_eq!(pause(Span::ZERO), Span::ms(50));
+    assert_eq!(pause(Span::secs(1)), Span::ms(383));
+    assert_eq!(pause(Span::mins(2)), Span::ms(4080));
+    assert_eq!(pause(Span::hours(3)), Span::secs(10));
+    let start = Timestamp(0);
+    let interest = Interest { since: start, after: None, not_before: Timestamp(7), oldest: start };
+    assert_eq!(due(&interest, None, None, Timestamp(3)), Timestamp(7));
+}
+
+#[test]
+fn looks_are_sparse_until_it_was_ever_done_and_dense_when_it_is_as_a_rule() {
+    let usual = Some(Usual { from: Span::mins(4), to: Span::mins(6) });
+    let pause = |after| pause_of(&Seen::Absent, after, usual);
+    assert_eq!(pause(Span::mins(1)), Span::ms(4080));
+    assert_eq!(pause(Span::secs(235)), Span::ms(7990));
+    assert_eq!(pause(Span::mins(5)), Span::ms(3333));
+    assert_eq!(pause(Span::secs(361)), Span::secs(10));
+}
+
+#[test]
+fn what_is_silent_is_looked_at_every_few_seconds_however_long_it_lasts() {
+    let silence = Seen::Unknown { why: "no answer".into() };
+    assert_eq!(pause_of(&silence, Span::secs(10), None), Span::ms(700));
+    for hours in [1, 3, 24] {
+        assert_eq!(pause_of(&silence, Span::hours(hours), None), Span::secs(5));
+    }
+}
+
+/// Promotions that began at a time and took a time.
+struct Waits(Vec<(Effect, Timestamp, Span)>);
+
+/// How they were seen to be done.
+#[derive(Debug)]
+struct Seens {
+    /// When a look was made.
+    looks: Vec<Timestamp>,
+    /// How long after its end each was seen, and how long it had taken.
+    lags: Vec<(Span, Span)>,
+}
+
+impl Waits {
+    /// So many, one more each `every`, which take between `shortest` and `longest`.
+    fn of(width: u64, every: Span, (shortest, longest): (Span, Span)) -> Self {
+        let one = |n| {
+            let took = Span(shortest.0 + (longest.0 - shortest.0) * (n * 7919 % width) / width);
+            (promotion(&format!("orders-{n}")), Timestamp(0) + every * n, took)
+        };
+        Self((0..width).map(one).collect())
+    }
+
+    /// Looks as the poller says until all were seen to be done.
+    fn seen(&self, past: Past) -> Seens {
+        let mut poller = Poller { past, ..Poller::new(Arc::new(Nobody), BTreeMap::new()) };
+        let (mut world, mut now) = (World::default(), Timestamp(0));
+        let mut seens = Seens { looks: vec![], lags: vec![] };
+        let mut left: Vec<_> = self.0.iter().collect();
+        while !left.is_empty() {
+            let begun = left.iter().filter(|(_, since, _)| *since <= now);
+            let wanted = begun.map(|(call, since, _)| {
+                let (since, after) = (*since, Some(call));
+                (call.target.clone(), Interest { since, after, not_before: since, oldest: since })
+            });
+            let (glances, next) = poller.due(&wanted.collect(), &world, now);
+            for glance in glances {
+                seens.looks.push(now);
+                poller.landed(glance.id, vec![]);
+                let sight = |target| Sight { target, at: now, seen: Seen::Absent };
+                glance.targets.into_iter().map(sight).for_each(|sight| world.put(sight));
+            }
+            let done = |one: &&(Effect, Timestamp, Span)| {
+                world.sight(&one.0.target).is_some_and(|sight| sight.at >= one.1 + one.2)
+            };
+            seens.lags.extend(
+                left.extract_if(.., |one| done(one)).map(|(_, since, took)| (now.since(*since + *took), *took)),
+            );
+            let starts = left.iter().map(|one| one.1).filter(|since| *since > now).min();
+            let soon = next.filter(|next| *next > now).unwrap_or(now + Span::ms(10));
+            now = starts.map_or(soon, |start| start.min(soon));
+        }
+        seens
+    }
+}
+
+impl Seens {
+    /// The most looks in any ten minutes.
+    fn most(&self) -> usize {
+        let within =
+            |from: &Timestamp| self.looks.iter().filter(|at| *at >= from && **at < *from + Span::mins(10)).count();
+        self.looks.iter().map(within).max().unwrap_or_default()
+    }
+
+    /// Lags in thousandths of the wait, ascending.
+    fn thousandths(&self) -> Vec<u64> {
+        let mut all: Vec<_> = self.lags.iter().map(|(lag, took)| lag.0 * 1000 / took.0).collect();
+        all.sort_unstable();
+        all
+    }
+
+    fn mean(&self) -> u64 {
+        let all = self.thousandths();
+        all.iter().sum::<u64>() / u64::try_from(all.len()).unwrap()
+    }
+}
+
+#[test]
+fn however_many_wait_the_end_of_each_is_seen_soon_and_ten_minutes_cost_150_looks_at_most() {
+    let range = (Span::secs(20), Span::mins(15));
+    for (width, every) in [(10, Span::ZERO), (1000, Span::ZERO), (200, Span::ms(100)), (10, Span::mins(1))] {
+        let seens = Waits::of(width, every, range).seen(Past::default());
+        let lags = seens.thousandths();
+        let case = format!("{width} waits, one more each {every}: {} looks, lags {lags:?}", seens.most());
+        assert!(seens.most() <= 150, "{case}");
+        assert!(seens.mean() <= 20, "{case}");
+        let p95 = lags[lags.len() * 95 / 100];
+        assert!(p95 <= 50, "{case}");
+    }
+}
+
+#[test]
+fn one_wait_of_any_length_is_seen_to_end_within_a_second_or_a_twentieth_of_it() {
+    let seconds = (1..60).chain((60..1800).step_by(7));
+    for took in seconds.map(Span::secs) {
+        let seens = Waits::of(1, Span::ZERO, (took, took)).seen(Past::default());
+        let (lag, _) = seens.lags[0];
+        assert!(lag <= Span::secs(1).max(Span(took.0 / 20)), "{took}: seen {lag} later");
+        assert!(seens.most() <= 150, "{took}: {} looks", seens.most());
+    }
+}
+
+#[test]
+fn past_durations_make_the_end_seen_sooner_with_fewer_looks() {
+    let usual = || Past::of(&promotion("orders"), Usual { from: Span::secs(450), to: Span::mins(11) });
+    let one = |took: u64, past| Waits::of(1, Span::ZERO, (Span::secs(took), Span::secs(took))).seen(past);
+    let all = (480..600).step_by(3);
+    let sum = |past: &dyn Fn() -> Past| {
+        all.clone()
+            .map(|took| one(took, past()))
+            .fold((0, 0), |(looks, lag), s| (looks + s.looks.len(), lag + s.lags[0].0.0))
+    };
+    let (without, with) = (sum(&Past::default), sum(&usual));
+    assert!(with.0 < without.0 && with.1 * 2 < without.1, "looks and lag: {with:?}, without {without:?}");
+}
+
+#[test]
+fn a_step_that_begins_waits_for_no_allowance() {
+    let (call, other) = (promotion("orders"), at_ohio(What::Db("users".into())));
+    let mut poller = Poller::new(Arc::new(Nobody), BTreeMap::new());
+    let (now, start) = (Timestamp(0) + Span::mins(5), Timestamp(0));
+    let asked = asked(&other).unwrap();
+    poller.allowances.insert(asked, Allowance { looks: 0, ..Allowance::full(now) });
+    let waits = Interest { since: start, after: Some(&call), not_before: start, oldest: start };
+    let mut wanted = BTreeMap::from([(call.target.clone(), waits)]);
+    let (none, next) = poller.due(&wanted, &World::default(), now);
+    assert_eq!((none.len(), next), (0, Some(now + Span::secs(10))));
+    wanted.insert(other.clone(), Interest { since: now, after: None, not_before: now, oldest: now });
+    let (glances, _) = poller.due(&wanted, &World::default(), now);
+    assert_eq!(glances.into_iter().map(|g| g.targets).collect::<Vec<_>>(), [vec![call.target.clone(), other]]);
+}
