@@ -429,3 +429,6 @@ impl RunState {
         self.since.unwrap_or(self.started)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -449,3 +449,6 @@ fn failed_policy(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
         FailurePolicy::Undo => turn.push(EventKind::UndoBegun { why: format!("{id} failed"), holds_only: false }),
     }
 }
+
+#[cfg(test)]
+mod tests;

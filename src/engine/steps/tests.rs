@@ -1,0 +1,147 @@
+//! What a step does with an answer: it tries again, gives up, or settles a doubt.
+
+use super::{
+    super::tests::{Run, db},
+    *,
+};
+use crate::{
+    event::{AcceptLoss, Policy, RunOutcome},
+    ids::StepId,
+    model::Mode,
+    world::What,
+};
+
+fn cut(more: &str) -> Run {
+    let mut run = Run::planned(&format!("failover: [{{ id: cut, action: exec, with: {{ command: [cut] }} {more} }}]"));
+    run.turn();
+    run
+}
+
+/// The provider answers the one effect that is under way.
+fn answer(run: &mut Run, result: Result<Receipt, SendError>) -> Vec<String> {
+    let plan = run.state.plan.clone();
+    let under_way = |(id, step): (&StepId, &StepRun)| {
+        let sent = step.effects.iter().find(|(_, e)| e.status == EffectStatus::Intended);
+        sent.map(|(no, _)| (id.clone(), *no))
+    };
+    let (id, no) = run.state.steps.iter().find_map(under_way).expect("an effect is under way");
+    let cx = Cx { state: &run.state, world: &run.world, now: run.now, live: run.live };
+    let events = answered(&cx, plan.step(&id).unwrap(), no, result);
+    let mut names = run.tell(events);
+    names.extend(run.turn());
+    names
+}
+
+fn busy(run: &mut Run) -> Vec<String> {
+    answer(run, Err(SendError::NotSent { after: None, why: "too busy".into() }))
+}
+
+fn refuse(run: &mut Run) -> Vec<String> {
+    answer(run, Err(SendError::Refused { why: "exit 1".into() }))
+}
+
+fn failed(run: &Run) -> &str {
+    let StepState::Failed(why) = run.state_of("cut") else { panic!("{:?}", run.state_of("cut")) };
+    why
+}
+
+fn backoff(run: &Run) -> Span {
+    let StepState::Backoff(until) = run.state_of("cut") else { panic!("{:?}", run.state_of("cut")) };
+    until.since(run.now)
+}
+
+#[test]
+fn a_command_is_tried_again_as_its_author_says_after_ever_longer_pauses() {
+    let mut run = cut(", retry: { attempts: 3, delay: 10s, max_delay: 15s }");
+    assert_eq!(refuse(&mut run), ["effect_refused cut", "attempt_failed cut"]);
+    assert_eq!(backoff(&run), Span::secs(10));
+    assert_eq!(run.later(Span::ms(9_999)), [""; 0]);
+    assert_eq!(run.later(Span::ms(1)), ["attempt_started cut", "effect_intended cut"]);
+    refuse(&mut run);
+    assert_eq!(backoff(&run), Span::secs(15), "twice as long, yet no longer than that");
+    run.later(Span::secs(15));
+    refuse(&mut run);
+    assert_eq!(failed(&run), "exit 1 (attempt 3, the last of 3)");
+}
+
+#[test]
+fn nothing_is_tried_again_past_the_timeout() {
+    let mut run = cut(", timeout: 25s, retry: { attempts: 9, delay: 10s }");
+    refuse(&mut run);
+    run.later(Span::secs(10));
+    refuse(&mut run);
+    assert_eq!(failed(&run), "exit 1 (attempt 2, no time for another within 25s)");
+}
+
+#[test]
+fn a_later_attempt_keeps_the_deadline_of_the_first_and_a_retry_by_hand_gets_its_own() {
+    let mut run = cut(", timeout: 1m, retry: { attempts: 2, delay: 10s }");
+    let first = run.state.steps["cut"].deadline;
+    assert_eq!(first, run.now + Span::mins(1));
+    refuse(&mut run);
+    run.later(Span::secs(10));
+    assert_eq!(run.state.steps["cut"].deadline, first);
+    refuse(&mut run);
+    run.now = run.now + Span::mins(5);
+    run.control(crate::event::Control::Retry { step: "cut".into() });
+    assert_eq!(run.state.steps["cut"].deadline, run.now + Span::mins(1));
+    assert_eq!(run.state.steps["cut"].attempt.0, 1);
+}
+
+#[test]
+fn what_was_surely_not_sent_is_sent_again_soon_and_what_was_refused_is_not() {
+    let mut run = cut("");
+    assert_eq!(busy(&mut run), ["effect_refused cut", "attempt_failed cut"]);
+    assert_eq!(backoff(&run), Span::secs(2));
+    run.later(Span::secs(2));
+    assert_eq!(refuse(&mut run), ["effect_refused cut", "step_failed cut", "run_paused"]);
+    assert_eq!(failed(&run), "exit 1");
+}
+
+#[test]
+fn an_answer_takes_a_step_on() {
+    let mut run = cut("");
+    assert_eq!(answer(&mut run, Ok(Receipt::default())).last().unwrap(), "run_finished done");
+    assert_eq!(run.state.outcome, Some(RunOutcome::Done));
+    assert!(run.state.touched());
+    let mut doubtful = cut("");
+    assert_eq!(answer(&mut doubtful, Err(SendError::InDoubt { why: "reset".into() }))[0], "effect_in_doubt cut");
+}
+
+/// A promotion that is in doubt: its dark window, and what a look before its end and after it tells.
+#[test]
+fn a_no_counts_only_once_the_world_can_hide_nothing_more() {
+    let steps = "failover: [{ id: promote, action: promote-replica, resource: db }]";
+    let policy = Policy {
+        accept: ["promote".into()].into(),
+        accept_loss: Some(AcceptLoss::Unknown),
+        yes: true,
+        ..Policy::default()
+    };
+    let mut run = Run::of(steps, Mode::Emergency, policy);
+    run.turn();
+    run.see("oregon", What::Db("db".into()), db(Some("ohio")));
+    run.see("ohio", What::Db("db".into()), Seen::Absent);
+    for (site, what) in [
+        ("oregon", What::Parameters("pg".into())),
+        ("oregon", What::Position("db".into())),
+        ("oregon", What::Lag("db".into())),
+    ] {
+        run.see(site, what, Seen::Unknown { why: "no answer".into() });
+    }
+    let facts = run.turn();
+    assert!(facts.contains(&"effect_intended promote".to_owned()), "{facts:?}");
+    run.in_doubt();
+    let effect = run.state.steps["promote"].effects.values().next().unwrap();
+    let (sent, dark) = (effect.sent_by, effect.effect.dark());
+    run.see("oregon", What::Db("db".into()), db(Some("ohio")));
+    assert_eq!(run.turn(), [""; 0]);
+    let wake = super::super::decide(&run.state, &run.world, run.now, run.live).wake;
+    assert_eq!(wake, Some(sent + dark), "then it can be told");
+    run.now = sent + dark;
+    assert_eq!(run.turn(), [""; 0], "what was seen before says nothing");
+    run.see("oregon", What::Db("db".into()), db(Some("ohio")));
+    assert_eq!(run.turn()[0], "effect_settled promote");
+    let settled = |run: &Run| run.state.steps["promote"].effects.values().next().unwrap().status.clone();
+    assert_eq!(settled(&run), EffectStatus::Settled(Landed::No));
+}
