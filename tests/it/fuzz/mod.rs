@@ -2,7 +2,7 @@
 //!
 //! Each target runs in a process of its own, with so much address space and no more; it counts the
 //! processor's time, so that a busy machine is no hang. Inputs are drawn from a seed and a corpus that
-//! is kept here; what once went wrong is in it. `LIFEBOAT_FUZZ=100000` draws that many in all.
+//! is kept here; what once went wrong is in it. `LIFEBOAT_FUZZ=100000` draws that many for each target.
 
 mod mutate;
 mod targets;
@@ -23,7 +23,7 @@ use std::{
 };
 use targets::{TARGETS, Target};
 
-/// Inputs of all targets where nobody says how many.
+/// Inputs of a target where nobody says how many.
 const DEFAULT: u64 = 4_000;
 /// So much more than at the start.
 const MEMORY: u64 = 256 << 20;
