@@ -1,17 +1,23 @@
 #!/usr/bin/env python3
-"""The flow of the wire benchmark by boto3: `flow_boto3.py ZONE`, with the server in AWS_ENDPOINT_URL."""
+"""The flow of the wire benchmark by boto3: `flow_boto3.py ENDPOINT ZONE`."""
 
 import sys
 import time
 
 import boto3
 
+ENDPOINT, ZONE = sys.argv[1:]
 REGION = "us-west-2"
+
+
+def client(service):
+    """Route 53 is the same in every Region."""
+    return boto3.client(service, region_name=REGION, endpoint_url=ENDPOINT)
 
 
 def database():
     """Promotes the database if it still is a replica, and waits until it is available."""
-    rds = boto3.client("rds", region_name=REGION)
+    rds = client("rds")
     found = rds.describe_db_instances(DBInstanceIdentifier="orders")["DBInstances"][0]
     if found.get("ReadReplicaSourceDBInstanceIdentifier"):
         rds.promote_read_replica(DBInstanceIdentifier="orders")
@@ -20,7 +26,7 @@ def database():
 
 def servers():
     """Gives the servers their size, and waits until they serve."""
-    scaling = boto3.client("autoscaling", region_name=REGION)
+    scaling = client("autoscaling")
     scaling.update_auto_scaling_group(AutoScalingGroupName="web", MinSize=4, DesiredCapacity=8, MaxSize=16)
     while serving(scaling) < 8:
         time.sleep(0.5)
@@ -32,11 +38,11 @@ def serving(scaling):
     return sum(one["LifecycleState"] == "InService" for one in group["Instances"])
 
 
-def records(zone):
+def records():
     """Moves all weight to the standby."""
     changes = [change("ohio", 0, "192.0.2.1"), change("oregon", 100, "192.0.2.2")]
-    route53 = boto3.client("route53", region_name="us-east-1")
-    route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
+    route53 = client("route53")
+    route53.change_resource_record_sets(HostedZoneId=ZONE, ChangeBatch={"Changes": changes})
 
 
 def change(site, weight, address):
@@ -54,4 +60,4 @@ def change(site, weight, address):
 
 database()
 servers()
-records(sys.argv[1])
+records()

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The flow of the wire benchmark by the AWS CLI: `flow_cli.sh ZONE`, with the server in AWS_ENDPOINT_URL.
+# The flow of the wire benchmark by the AWS CLI: `flow_cli.sh ENDPOINT ZONE`.
 # Five times `aws`, since the database is promoted and the servers are there at the first look.
 set -euo pipefail
-export AWS_DEFAULT_REGION=us-west-2 AWS_DEFAULT_OUTPUT=text
+zone=$2
+export AWS_ENDPOINT_URL=$1 AWS_DEFAULT_REGION=us-west-2 AWS_DEFAULT_OUTPUT=text
 
 # Promotes the database if it still is a replica, and waits until it is available.
 database() {
@@ -34,10 +35,10 @@ change() {
 
 # Moves all weight to the standby.
 records() {
-    aws route53 change-resource-record-sets --hosted-zone-id "$1" \
+    aws route53 change-resource-record-sets --hosted-zone-id "$zone" \
         --change-batch "{\"Changes\": [$(change ohio 0 192.0.2.1), $(change oregon 100 192.0.2.2)]}"
 }
 
 database
 servers
-records "$1"
+records
