@@ -1,6 +1,6 @@
 //! What durability, width, waiting and taking up cost, each against a floor of the same run.
 //!
-//!     cargo bench --bench anchor
+//!     cargo bench --bench anchor        # other tools beside it: `benches/peers/install` once
 //!
 //! Rounds interleave subject and floor, and ratios are taken round by round. A floor that is uneven
 //! says "noisy": that is neither pass nor fail. Prints one JSON object.
@@ -19,6 +19,9 @@ mod store_but;
 mod counted;
 #[path = "../measure.rs"]
 mod measure;
+#[path = "../peers/peer.rs"]
+mod peer;
+mod peers;
 mod run;
 
 use counted::Counted;
@@ -51,6 +54,8 @@ use std::{
 const ROUNDS: usize = 9;
 /// An unoptimized build only shows that all of it works.
 const SCALE: usize = if cfg!(debug_assertions) { 20 } else { 1 };
+/// Steps of a chain.
+const CHAIN: usize = 500 / SCALE;
 
 fn main() {
     // Memory is measured in a process of its own.
@@ -63,6 +68,7 @@ fn main() {
         json!({
             "scale": SCALE,
             "chain": chain(),
+            "peers": peers::chains(us_a_step),
             "wide": serde_json::from_slice::<Value>(&wide.stdout).unwrap(),
             "overhead": overhead(),
             "plan": offline(),
@@ -126,17 +132,22 @@ fn synced(home: &Path, commits: usize, bytes: usize) -> Duration {
     begun.elapsed()
 }
 
+/// Microseconds a step of a chain takes.
+fn us_a_step() -> f64 {
+    let home = tempfile::tempdir().unwrap();
+    durable(home.path(), plan(CHAIN, 1)).0.as_secs_f64() * 1e6 / CHAIN as f64
+}
+
 /// A chain, each step durable before the next: against bare commits of the same bytes.
 fn chain() -> Value {
-    let steps = 500 / SCALE;
     let (mut all, mut floor, mut disk, mut per_step) = (vec![], vec![], vec![], 0.0);
     for _ in 0..ROUNDS {
         let home = tempfile::tempdir().unwrap();
-        let (time, commits, bytes) = durable(home.path(), plan(steps, 1));
-        all.push(time.as_secs_f64() * 1e6 / steps as f64);
-        floor.push(bare(home.path(), commits, bytes).as_secs_f64() * 1e6 / steps as f64);
-        disk.push(synced(home.path(), commits, bytes).as_secs_f64() * 1e6 / steps as f64);
-        per_step = commits as f64 / steps as f64;
+        let (time, commits, bytes) = durable(home.path(), plan(CHAIN, 1));
+        all.push(time.as_secs_f64() * 1e6 / CHAIN as f64);
+        floor.push(bare(home.path(), commits, bytes).as_secs_f64() * 1e6 / CHAIN as f64);
+        disk.push(synced(home.path(), commits, bytes).as_secs_f64() * 1e6 / CHAIN as f64);
+        per_step = commits as f64 / CHAIN as f64;
     }
     let ratios = |floor: &[f64]| spread(all.iter().zip(floor).map(|(a, b)| a / b).collect());
     json!({

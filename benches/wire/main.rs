@@ -4,6 +4,7 @@
 //! all that is measured is what the client does.
 //!
 //!     cargo bench --bench wire          # needs `tests/run` once: it installs the double
+//!     benches/peers/install             # once, for boto3 and the AWS CLI beside it
 //!
 //! Rounds interleave subject and floors, and ratios are taken round by round, since other work on
 //! the machine slows both. Absolute times mean nothing. Prints one JSON object.
@@ -24,6 +25,8 @@ mod floor;
 mod http;
 #[path = "../measure.rs"]
 mod measure;
+#[path = "../peers/peer.rs"]
+mod peer;
 #[path = "../../tests/wire/witness.rs"]
 mod witness;
 
@@ -39,6 +42,8 @@ use std::{
 use witness::Witness;
 
 const ROUNDS: usize = 21;
+/// A peer runs in one of so many rounds: they are slow.
+const SELDOM: usize = 3;
 /// The account of calls that say none.
 const ACCOUNT: &str = "123456789012";
 const HOME: (&str, &str) = ("ohio", "us-east-2");
@@ -71,28 +76,49 @@ enum Program {
     PlainFloor,
     /// `lifeboat failover`, to its end.
     Lifeboat,
+    /// A script on boto3.
+    Boto3,
+    /// A shell script that calls the AWS CLI.
+    AwsCli,
+}
+
+impl Program {
+    const ALL: [Self; 5] = [Self::Floor, Self::Lifeboat, Self::PlainFloor, Self::Boto3, Self::AwsCli];
+
+    fn is_peer(self) -> bool {
+        matches!(self, Self::Boto3 | Self::AwsCli)
+    }
+
+    /// Those that can run here.
+    fn here() -> Vec<Self> {
+        let installed = peer::are_installed(peer::PYPI);
+        Self::ALL.into_iter().filter(|program| installed || !program.is_peer()).collect()
+    }
 }
 
 fn measured() -> Value {
     let bench = Bench::new();
-    let programs = [Program::Floor, Program::Lifeboat, Program::PlainFloor];
+    let programs = Program::here();
     // The first of each reads files that the others find in memory.
     for program in &programs {
         let _warm = bench.once(*program, watch_time);
     }
-    let mut times = [vec![], vec![], vec![]];
-    for _ in 0..ROUNDS {
+    let mut times = Program::ALL.map(|_| vec![]);
+    for round in 0..ROUNDS {
         for (program, times) in programs.iter().zip(&mut times) {
-            times.push(bench.once(*program, watch_time).as_secs_f64() * 1000.0);
+            if !program.is_peer() || round % SELDOM == 0 {
+                times.push(bench.once(*program, watch_time).as_secs_f64() * 1000.0);
+            }
         }
     }
-    let [floor, lifeboat, plain] = times;
+    let [floor, lifeboat, plain, boto3, cli] = times;
     let ratios = |floor: &[f64]| spread(lifeboat.iter().zip(floor).map(|(a, b)| a / b).collect());
     json!({
         "rounds": ROUNDS,
         "noisy": is_noisy(&floor),
         "ratio": ratios(&floor),
         "ratio_to_plain_http": ratios(&plain),
+        "peers": peers(&lifeboat, boto3, cli),
         "ms": { "lifeboat": spread(lifeboat.clone()), "floor": spread(floor), "plain_http_floor": spread(plain) },
         "peak_kib": {
             "lifeboat": bench.once(Program::Lifeboat, watch_memory),
@@ -101,6 +127,19 @@ fn measured() -> Value {
         "calls_of_lifeboat": bench.calls(),
         "binary_bytes": fs::metadata(env!("CARGO_BIN_EXE_lifeboat")).unwrap().len(),
     })
+}
+
+/// How many times ours the peers take.
+fn peers(lifeboat: &[f64], boto3: Vec<f64>, cli: Vec<f64>) -> Value {
+    let against = |bar: u32, times: Vec<f64>| {
+        let pairs = times.iter().zip(lifeboat.iter().step_by(SELDOM));
+        let ratio = pairs.map(|(theirs, ours)| theirs / ours).collect();
+        json!({ "bar_at_least": bar, "ratio": spread(ratio), "ms": spread(times) })
+    };
+    if boto3.is_empty() {
+        return peer::NOT_INSTALLED.into();
+    }
+    json!({ "boto3": against(7, boto3), "aws_cli": against(45, cli) })
 }
 
 impl Bench {
@@ -182,9 +221,17 @@ failover:
                 command.args(["--accept-data-loss", "unknown", "--no-reprotect", "--store"]).arg(store);
                 command
             }
+            Program::Boto3 => self.peer("flow_boto3.py"),
+            Program::AwsCli => self.peer("flow_cli.sh"),
         };
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         environment::give(&mut command);
+        command
+    }
+
+    fn peer(&self, program: &str) -> Command {
+        let mut command = peer::command(program);
+        command.args([&self.endpoint, &self.zone]);
         command
     }
 
