@@ -37,12 +37,6 @@ function startServer(folder) {
   return spawn(program, args, { env, stdio: ["ignore", "ignore", "inherit"] });
 }
 
-// Nothing it wrote is needed again.
-async function stopServer(server) {
-  server.kill("SIGKILL");
-  await once(server, "exit");
-}
-
 async function serveChain() {
   const endpoint = http2.createServer(createEndpointHandler({ services: [chain] }));
   await once(endpoint.listen(0, "127.0.0.1"), "listening");
@@ -66,7 +60,7 @@ async function register(server, admin, uri) {
     try {
       return await post(admin, "/deployments", { uri });
     } catch (error) {
-      if (server.exitCode !== null) throw error;
+      if (server.exitCode !== null || server.signalCode !== null) throw error;
       await sleep(50);
     }
   }
@@ -80,6 +74,7 @@ async function measured(ingress, steps) {
 
 const folder = await mkdtemp(join(tmpdir(), "restate-"));
 const server = startServer(folder);
+const ended = once(server, "exit");
 try {
   const endpoint = await serveChain();
   const socket = (name) => join(folder, "node", `${name}.sock`);
@@ -89,6 +84,8 @@ try {
   console.log(await measured(socket("ingress"), Number(process.argv[2])));
   endpoint.close();
 } finally {
-  await stopServer(server);
+  // Nothing it wrote is needed again.
+  server.kill("SIGKILL");
+  await ended;
   await rm(folder, { recursive: true });
 }
