@@ -101,7 +101,7 @@ pub(super) fn consent(cx: &Cx<'_>, turn: &mut Turn) -> bool {
         let names: Vec<_> = steps.iter().map(|s| s.id.as_str()).collect();
         let message = format!("This run cannot be undone from here on: {}. Start it?", names.join(", "));
         let facts = facts.chain(loss).collect();
-        turn.push(asked(cx.state, None, Question::Consent, message, facts));
+        turn.push(asked((cx, turn), None, Question::Consent, message, facts));
         false
     }
 }
@@ -117,7 +117,7 @@ pub(super) fn confirmed(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) -> bool {
     if !open {
         let message = plan::message(&cx.state.plan, &confirm.message, &cx.state.outputs);
         let EventKind::ConfirmationAsked { ask, step, question, message, facts, loss, .. } =
-            asked(cx.state, Some(step), Question::Confirm, message, facts(cx, step))
+            asked((cx, turn), Some(step), Question::Confirm, message, facts(cx, step))
         else {
             return false;
         };
@@ -142,15 +142,17 @@ fn facts(cx: &Cx<'_>, step: &PlanStep) -> Vec<Fact> {
     changes.chain(outputs).chain(holds).collect()
 }
 
-/// The event that asks; the next free number.
-pub(super) fn asked(
-    state: &RunState,
+/// The event that asks; the next free number, after what is asked in this turn already.
+fn asked(
+    (cx, turn): (&Cx<'_>, &Turn),
     step: Option<&PlanStep>,
     question: Question,
     message: String,
     facts: Vec<Fact>,
 ) -> EventKind {
-    let ask = state.asks.keys().next_back().copied().unwrap_or_default().next();
+    let of = |event: &EventKind| if let EventKind::ConfirmationAsked { ask, .. } = event { Some(*ask) } else { None };
+    let last = turn.events.iter().filter_map(of).chain(cx.state.asks.keys().copied()).max();
+    let ask = last.unwrap_or_default().next();
     EventKind::ConfirmationAsked {
         ask,
         step: step.map(|s| s.id.clone()),
@@ -189,7 +191,7 @@ pub(super) fn raise(
         Question::Consent | Question::Confirm => format!("Start {}?", step.id),
     };
     if let EventKind::ConfirmationAsked { ask, step, question, message, facts, until, .. } =
-        asked(cx.state, Some(step), question, message, facts)
+        asked((cx, turn), Some(step), question, message, facts)
     {
         turn.push(EventKind::ConfirmationAsked { ask, step, question, message, facts, until, loss });
     }

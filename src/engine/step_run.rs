@@ -197,3 +197,6 @@ impl StepRun {
         matches!(self.state, StepState::Done(_))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,8 +140,94 @@ fn a_no_counts_only_once_the_world_can_hide_nothing_more() {
     assert_eq!(wake, Some(sent + dark), "then it can be told");
     run.now = sent + dark;
     assert_eq!(run.turn(), [""; 0], "what was seen before says nothing");
+    let wake = super::super::decide(&run.state, &run.world, run.now, run.live).wake;
+    assert_eq!(wake, Some(run.state.steps["promote"].deadline), "the next look tells, or the step's time is over");
     run.see("oregon", What::Db("db".into()), db(Some("ohio")));
     assert_eq!(run.turn()[0], "effect_settled promote");
     let settled = |run: &Run| run.state.steps["promote"].effects.values().next().unwrap().status.clone();
     assert_eq!(settled(&run), EffectStatus::Settled(Landed::No));
+}
+
+/// Two steps side by side.
+fn pair(more: &str) -> Run {
+    let step = |id: &str| format!("{{ id: {id}, needs: [], action: exec, with: {{ command: [{id}] }} {more} }}");
+    let mut run = Run::planned(&format!("failover: [{}, {}]", step("cut"), step("other")));
+    run.live.interactive = true;
+    run.turn();
+    run
+}
+
+fn question(run: &Run) -> Vec<(String, Question)> {
+    let open = run.state.open_asks().filter_map(|(_, a)| Some((a.step.clone()?.to_string(), a.question.clone())));
+    open.collect()
+}
+
+#[test]
+fn what_people_say_of_one_doubt_says_nothing_of_another() {
+    let mut run = pair("");
+    assert_eq!(run.in_doubt(), ["confirmation_asked cut in-doubt", "confirmation_asked other in-doubt"]);
+    let first = run.state.open_asks().next().unwrap().0;
+    run.control(crate::event::Control::Answer { ask: first, yes: true });
+    assert_eq!(question(&run), [("other".to_owned(), Question::InDoubt)]);
+    assert_eq!(*run.state_of("other"), StepState::Running);
+}
+
+#[test]
+fn a_yes_to_the_start_of_a_step_is_none_to_whether_it_happened() {
+    let mut run = cut(", confirm: true");
+    run.live.interactive = true;
+    run.turn();
+    let ask = run.state.open_asks().next().unwrap().0;
+    let facts = run.control(crate::event::Control::Answer { ask, yes: true });
+    assert_eq!(facts.last().unwrap(), "effect_intended cut");
+    assert_eq!(run.in_doubt(), ["confirmation_asked cut in-doubt"]);
+    assert_eq!(question(&run), [("cut".to_owned(), Question::InDoubt)]);
+}
+
+#[test]
+fn a_run_that_stopped_begins_nothing_more_in_the_same_turn() {
+    let run = pair(", when: \"mode\"");
+    assert_eq!(run.state_of("other"), &StepState::Pending, "the first could not be decided: the run waits for people");
+    assert!(run.state.paused.is_some());
+}
+
+#[test]
+fn a_pause_begins_no_attempt_and_a_run_that_goes_on_does() {
+    let mut run = cut(", retry: { attempts: 3, delay: 10s }");
+    refuse(&mut run);
+    run.control(crate::event::Control::Pause);
+    assert_eq!(run.later(Span::secs(10)), [""; 0]);
+    let facts = run.control(crate::event::Control::Continue);
+    assert_eq!(facts.last().unwrap(), "effect_intended cut");
+}
+
+#[test]
+fn what_somebody_else_changed_before_it_was_sent_stops_the_step() {
+    let mut run = cut("");
+    let plan = run.state.plan.clone();
+    let cx = Cx { state: &run.state, world: &run.world, now: run.now, live: run.live };
+    let facts = overtaken(&cx, plan.step(&"cut".into()).unwrap(), EffectNo(1));
+    assert_eq!(run.tell(facts), ["effect_refused cut", "step_failed cut", "run_paused"]);
+    assert!(failed(&run).ends_with("was changed by somebody else meanwhile"), "{}", failed(&run));
+    assert!(!run.state.steps["cut"].may_have_acted(), "it was not sent");
+}
+
+/// A run that turned back while a step on the way there was in doubt.
+#[test]
+fn a_run_that_turns_back_settles_what_is_open_first() {
+    let mut run = Run::planned(
+        "failover:
+  - { id: base, action: exec, with: { command: [base] }, undo: { with: { command: [unbase] } } }
+  - { id: cut, action: exec, with: { command: [cut] }, undo: { with: { command: [uncut] } } }",
+    );
+    run.live.interactive = true;
+    run.turn();
+    run.applied();
+    run.in_doubt();
+    run.control(crate::event::Control::Undo);
+    assert_eq!(question(&run), [("cut".to_owned(), Question::InDoubt)], "nothing is taken back before that is known");
+    let ask = run.state.open_asks().next().unwrap().0;
+    let facts = run.control(crate::event::Control::Answer { ask, yes: false });
+    assert!(facts.contains(&"effect_settled cut".to_owned()), "{facts:?}");
+    assert!(facts.contains(&"attempt_started base".to_owned()), "what did not happen is not undone: {facts:?}");
 }
