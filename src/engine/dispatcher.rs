@@ -8,16 +8,16 @@ use super::{
     poller::{Poller, glance},
     state::{Phase, RunState},
     step_run::{EffectStatus, StepState},
-    steps,
+    steps, views,
     wanted::wanted,
 };
 use crate::{
-    action::Next,
     clock::{Hold, Span, Timestamp},
     driver::SendError,
     event::{Control, Event, EventKind, Notice, PauseReason, Posted, Request, StepView, Way},
     ids::{ControlId, EffectNo, SiteName, StepId},
     model::Mode,
+    plan::PlanStep,
     runbook::HoldEnd,
     store::StoreError,
     world::{Receipt, Sight, Target, World, permit::Permit},
@@ -101,7 +101,7 @@ impl Dispatcher {
     /// Drives the run until it ends or waits for people.
     pub(super) async fn run(mut self) -> Result<(Ended, RunState), EngineError> {
         loop {
-            self.turn().await?;
+            self.turn(vec![]).await?;
             if let Some(ended) = self.ended() {
                 let Self { state, deps, .. } = self;
                 deps.journal.release().await?;
@@ -115,26 +115,23 @@ impl Dispatcher {
         }
     }
 
-    /// Decides until there is nothing new, then commits all of it at once.
-    async fn turn(&mut self) -> Result<(), EngineError> {
+    /// Takes in what happened, decides until there is nothing new, and commits all of it at once: the
+    /// answer to one send and the intent of the next are one commit.
+    async fn turn(&mut self, happened: Vec<EventKind>) -> Result<(), EngineError> {
         let now = self.deps.clock.now();
         let mut batch = std::mem::take(&mut self.first);
         let mut scratch = (!batch.is_empty()).then(|| self.state.clone());
+        let mut facts = happened;
         loop {
-            let state = scratch.as_ref().unwrap_or(&self.state);
-            let turn = decide(state, &self.world, now, self.live);
-            self.wake = turn.wake;
-            if turn.events.is_empty() {
+            if facts.is_empty() {
+                let turn = decide(scratch.as_ref().unwrap_or(&self.state), &self.world, now, self.live);
+                (self.wake, facts) = (turn.wake, turn.events);
+            }
+            if facts.is_empty() {
                 break;
             }
-            let mut next = scratch.take().unwrap_or_else(|| self.state.clone());
-            for kind in turn.events {
-                let event = self.event(&next, kind, now);
-                next.apply(&event)?;
-                self.forget(&next, &event);
-                batch.push(event);
-            }
-            scratch = Some(next);
+            let next = scratch.get_or_insert_with(|| self.state.clone());
+            self.fold(next, std::mem::take(&mut facts), now, &mut batch)?;
         }
         match scratch {
             Some(next) => self.append(batch, next).await,
@@ -142,21 +139,30 @@ impl Dispatcher {
         }
     }
 
-    /// Commits facts that are not decided but happened: answers, controls, signals.
+    /// Commits facts that nobody decided: controls and signals.
     pub(super) async fn commit(&mut self, kinds: Vec<EventKind>) -> Result<(), EngineError> {
         if kinds.is_empty() {
             return Ok(());
         }
-        let now = self.deps.clock.now();
-        let mut next = self.state.clone();
-        let mut batch = vec![];
+        let (mut next, mut batch) = (self.state.clone(), vec![]);
+        self.fold(&mut next, kinds, self.deps.clock.now(), &mut batch)?;
+        self.append(batch, next).await
+    }
+
+    fn fold(
+        &mut self,
+        state: &mut RunState,
+        kinds: Vec<EventKind>,
+        now: Timestamp,
+        batch: &mut Vec<Event>,
+    ) -> Result<(), EngineError> {
         for kind in kinds {
-            let event = self.event(&next, kind, now);
-            next.apply(&event)?;
-            self.forget(&next, &event);
+            let event = self.event(state, kind, now);
+            state.apply(&event)?;
+            self.forget(state, &event);
             batch.push(event);
         }
-        self.append(batch, next).await
+        Ok(())
     }
 
     async fn append(&mut self, batch: Vec<Event>, next: RunState) -> Result<(), EngineError> {
@@ -323,26 +329,33 @@ impl Dispatcher {
                 }
             }
             Input::Sent(step, effect, result) => {
-                if let Some(plan) = self.state.plan.clone().step(&step) {
-                    let cx = Cx { state: &self.state, world: &self.world, now: self.deps.clock.now(), live: self.live };
-                    let events = steps::answered(&cx, plan, effect, result);
-                    self.commit(events).await?;
-                }
+                self.answered(&step, |cx, step| steps::answered(cx, step, effect, result)).await?;
             }
             Input::Overtaken(step, effect) => {
-                if let Some(plan) = self.state.plan.clone().step(&step) {
-                    let cx = Cx { state: &self.state, world: &self.world, now: self.deps.clock.now(), live: self.live };
-                    let events = steps::overtaken(&cx, plan, effect);
-                    self.commit(events).await?;
-                }
+                self.answered(&step, |cx, step| steps::overtaken(cx, step, effect)).await?;
             }
             Input::Request(Request::Leave) => self.leave(),
             Input::Request(Request::Control(control)) => self.control(control).await?,
             Input::Signal(signal) => return self.signal(signal).await,
             Input::Due => {}
         }
-        self.housekeeping().await?;
+        if self.state.outcome.is_none() {
+            self.housekeeping().await?;
+        }
         Ok(false)
+    }
+
+    /// Takes in the facts that an answer to a send gives, and goes on from there.
+    async fn answered(
+        &mut self,
+        step: &StepId,
+        facts: impl FnOnce(&Cx<'_>, &PlanStep) -> Vec<EventKind>,
+    ) -> Result<(), EngineError> {
+        let plan = self.state.plan.clone();
+        let Some(step) = plan.step(step) else { return Ok(()) };
+        let cx = Cx { state: &self.state, world: &self.world, now: self.deps.clock.now(), live: self.live };
+        let facts = facts(&cx, step);
+        self.turn(facts).await
     }
 
     /// What has to be done every now and then, whatever happens: the lease, the inbox, the clock.
@@ -464,28 +477,7 @@ impl Dispatcher {
         if self.deps.watchers.is_empty() {
             return;
         }
-        let cx = Cx { state: &self.state, world: &self.world, now, live: self.live };
-        let plan = self.state.plan.clone();
-        let mut views = BTreeMap::new();
-        for step in plan.steps.iter().chain(&plan.finally) {
-            let run = &self.state.steps[&step.id];
-            let (StepState::Running, Some(inputs)) = (&run.state, &run.inputs) else { continue };
-            let seen = steps::are_seen(&cx, &steps::needed(&cx, step, run, inputs));
-            let (why, until) = match run.effects.values().find(|e| e.is_open()) {
-                Some(open) if open.status == EffectStatus::Intended => {
-                    (format!("sending: {}", open.effect.words()), None)
-                }
-                Some(open) => {
-                    (format!("in doubt, looking: {}", open.effect.words()), Some(open.sent_by + open.effect.dark()))
-                }
-                None if !seen => ("looking".to_owned(), None),
-                None => match inputs.next(&steps::context(&cx, step, run, inputs), &self.world) {
-                    Next::Wait { why, until, .. } => (why, until),
-                    Next::Done { .. } | Next::Send { .. } | Next::Ask { .. } | Next::Stuck { .. } => continue,
-                },
-            };
-            views.insert(step.id.clone(), StepView { step: step.id.clone(), why, until });
-        }
+        let views = views::of(&Cx { state: &self.state, world: &self.world, now, live: self.live });
         for (id, view) in &views {
             if self.told.get(id) != Some(view) {
                 self.tell(|| Notice::Step(view.clone()));

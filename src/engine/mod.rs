@@ -3,8 +3,8 @@
 //! What happens, in order, however a run is started:
 //!
 //! 1. One [`Input`] arrives: sights, the answer to a send, a control, a signal, or time.
-//! 2. [`decide`] is asked for new facts, again and again on a scratch copy of the state, until it
-//!    has none. It is pure: no I/O, no clock, no chance.
+//! 2. The facts that it gives are folded into a scratch copy of the state; then [`decide`] is asked
+//!    for new ones, again and again, until it has none. It is pure: no I/O, no clock, no chance.
 //! 3. They are appended to the journal in one commit. Intents among them give permits.
 //! 4. They are folded into the state, by the same `apply` that replays a journal.
 //! 5. Watchers are told. They cannot answer, delay or steer.
@@ -38,6 +38,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 mod undo;
+mod views;
 mod wanted;
 
 pub use asks::Ask;

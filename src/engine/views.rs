@@ -1,0 +1,44 @@
+//! What the running steps wait for, in the words of the screen.
+
+use super::{
+    decide::Cx,
+    step_run::{EffectStatus, StepRun, StepState},
+    steps,
+};
+use crate::{
+    action::{Inputs, Next},
+    clock::Timestamp,
+    event::StepView,
+    ids::StepId,
+    plan::PlanStep,
+};
+use std::collections::BTreeMap;
+
+/// Of every step that runs and waits.
+pub(super) fn of(cx: &Cx<'_>) -> BTreeMap<StepId, StepView> {
+    let plan = &cx.state.plan;
+    let view = |step: &PlanStep| {
+        let run = &cx.state.steps[&step.id];
+        let (StepState::Running, Some(inputs)) = (&run.state, &run.inputs) else { return None };
+        let (why, until) = waits_for(cx, step, run, inputs)?;
+        Some((step.id.clone(), StepView { step: step.id.clone(), why, until }))
+    };
+    plan.steps.iter().chain(&plan.finally).filter_map(view).collect()
+}
+
+fn waits_for(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs) -> Option<(String, Option<Timestamp>)> {
+    if let Some(open) = run.effects.values().find(|e| e.is_open()) {
+        let words = open.effect.words();
+        return Some(match open.status {
+            EffectStatus::Intended => (format!("sending: {words}"), None),
+            _ => (format!("in doubt, looking: {words}"), Some(open.sent_by + open.effect.dark())),
+        });
+    }
+    if !steps::are_seen(cx, &steps::needed(cx, step, run, inputs)) {
+        return Some(("looking".to_owned(), None));
+    }
+    match inputs.next(&steps::context(cx, step, run, inputs), cx.world) {
+        Next::Wait { why, until, .. } => Some((why, until)),
+        Next::Done { .. } | Next::Send { .. } | Next::Ask { .. } | Next::Stuck { .. } => None,
+    }
+}
