@@ -158,7 +158,7 @@ fn pair(more: &str) -> Run {
 }
 
 fn question(run: &Run) -> Vec<(String, Question)> {
-    let open = run.state.open_asks().filter_map(|(_, a)| Some((a.step.clone()?.to_string(), a.question.clone())));
+    let open = run.state.open_asks().filter_map(|(_, a)| Some((a.step.clone()?.to_string(), a.question)));
     open.collect()
 }
 
