@@ -52,6 +52,8 @@ texts! {
     ProbeName,
     /// A parameter of the runbook.
     ParamName,
+    /// A trigger of the runbook.
+    TriggerName,
     /// A cloud Region, as its provider spells it.
     Region,
     /// A cloud account number.
@@ -108,6 +110,8 @@ numbers! {
     AskId(u32),
     /// A control in a run's inbox.
     ControlId(i64),
+    /// A note in a watcher's book; the first is 1.
+    NoteNo(u64),
 }
 
 /// Whether a text is a name of the runbook language: `[a-z][a-z0-9_]*`.

@@ -13,6 +13,8 @@
 
 pub mod ids;
 pub mod clock;
+pub mod alarm;
+pub mod intake;
 pub mod diagnostic;
 pub mod model;
 pub mod world;
@@ -23,6 +25,7 @@ pub mod check;
 pub mod plan;
 pub mod event;
 pub mod store;
+pub mod watch;
 pub mod driver;
 pub mod sandbox;
 pub mod engine;

@@ -101,6 +101,7 @@ pub async fn run(store: Arc<dyn Store>, plan: Plan, act: Arc<Takes>, signals: Si
         watchers: vec![],
         who,
         interactive: false,
+        waits: false,
         tempo: Tempo(Span::ms(200)),
     };
     let policy = Policy { yes: true, ..Policy::default() };

@@ -16,6 +16,7 @@ mod order;
 mod outputs;
 mod safety;
 mod timing;
+mod triggers;
 mod undo;
 
 pub use codes::CODES;
@@ -75,6 +76,7 @@ const OF_THE_FILE: &[fn(&Runbook, &mut Vec<Diagnostic>)] = &[
     advice::left_behind,
     advice::replicated_back,
     advice::sites,
+    triggers::triggers,
 ];
 
 /// Rules over a list as it runs in one direction and mode.

@@ -251,4 +251,30 @@ const BROKEN: &[Broken] = &[
     (&[("region: us-west-2", "region: us-east-2")], &[("LB0613", "us-east-2")]),
     (&[("region: us-west-2", "region: us-east-1")], &[("LB0614", "us-east-1")]),
     (&[("action: reverse-replication", "action: snapshot, with: { name: x }")], &[("LB0615", "reprotect")]),
+    // Triggers.
+    (&[("to: oregon\n", "to: ohio\n")], &[("LB0701", "ohio")]),
+    (
+        &[("hold: 3m", "hold: 0s")],
+        &[("LB0702", "{ alarm: \"arn:aws:cloudwatch:us-east-2:111122223333:alarm:writes\", silence: alarm }")],
+    ),
+    (&[("hold: 3m", "hold: 0s"), ("quorum: 1", "quorum: 2")], &[]),
+    (
+        &[(", silence: alarm }", " }")],
+        &[("LB0703", "{ alarm: \"arn:aws:cloudwatch:us-east-2:111122223333:alarm:writes\" }")],
+    ),
+    (&[("    autonomy: safe\n    disruptive_if: { from: unreachable }\n", "")], &[("LB0704", "region_lost")]),
+    (&[("autonomy: safe", "autonomy: full")], &[("LB0705", "{ from: unreachable }")]),
+    (&[("    autonomy: safe\n", "    autonomy: full\n"), ("    disruptive_if: { from: unreachable }\n", "")], &[]),
+    (&[("quorum: 1", "quorum: 3")], &[("LB0706", "3")]),
+    (
+        &[(
+            "- { probe: site_answers, is: failing }",
+            "- { alarm: \"arn:aws:cloudwatch:us-east-2:111122223333:alarm:writes\", silence: ok }",
+        )],
+        &[
+            ("LB0706", "{ alarm: \"arn:aws:cloudwatch:us-east-2:111122223333:alarm:writes\", silence: ok }"),
+            ("LB0707", "quorum: 1"),
+        ],
+    ),
+    (&[("        - { probe: site_answers, is: failing }\n", "")], &[("LB0707", "quorum: 1")]),
 ];

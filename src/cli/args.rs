@@ -1,5 +1,7 @@
 //! What can be typed. The help texts here are the reference.
 
+pub(super) mod watch;
+
 use super::exit::Failure;
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -61,6 +63,16 @@ pub(super) enum Command {
     Reject(AnswerArgs),
     /// End a run as it stands, whatever is half done
     Abandon(AbandonArgs),
+    /// Start failovers by the triggers of runbooks, as alarms say; goes on until it is stopped
+    Watch(watch::WatchArgs),
+    /// Start the failover of a trigger by hand, as its policy says
+    Trigger(watch::TriggerArgs),
+    /// Keep every trigger from starting anything
+    Brake(watch::SaidArgs),
+    /// Lift the brake
+    Release(watch::SaidArgs),
+    /// Say that you know of a run that began by itself: its triggers may start again after their cooldown
+    Acknowledge(watch::AcknowledgeArgs),
     /// List runs
     Runs(RunsArgs),
     /// Tell all that happened in a run

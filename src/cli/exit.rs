@@ -100,6 +100,11 @@ impl Failure {
         self
     }
 
+    /// All of it in one line.
+    pub(super) fn told(&self) -> String {
+        std::iter::once(&self.what).chain(&self.hints).map(String::as_str).collect::<Vec<_>>().join("; ")
+    }
+
     /// Prints it: for people to stderr, for programs as an object on stdout.
     pub(super) fn print(&self, output: Output) {
         if output == Output::Json {

@@ -81,6 +81,7 @@ pub(super) async fn release(
         owed: state.owed.iter().cloned().collect(),
         held: Inherited::all(&state),
         release: Some(format!("{operator} opens again what run {} left closed", head.id)),
+        cause: None,
     };
     begin(common, consent, &world, (store, &head.key, Some(head.id.clone())), start).await
 }

@@ -19,11 +19,14 @@ mod plan;
 mod resume;
 mod run;
 mod runs;
+mod said;
 mod signals;
 mod simulate;
 mod status;
 mod store;
+mod supersede;
 mod validate;
+mod watch;
 mod wiring;
 
 pub use args::command;
@@ -96,6 +99,11 @@ fn dispatch(args: Args) -> Result<u8, Failure> {
         Command::Approve(args) => controls::answer(&common, &args, true),
         Command::Reject(args) => controls::answer(&common, &args, false),
         Command::Abandon(args) => controls::abandon(&common, &args),
+        Command::Watch(args) => watch::run(&common, &args),
+        Command::Trigger(args) => watch::by_hand(&common, &args),
+        Command::Brake(args) => said::brake(&common, &args),
+        Command::Release(args) => said::release(&common, &args),
+        Command::Acknowledge(args) => said::acknowledge(&common, &args),
         Command::Runs(args) => runs::list(&common, &args),
         Command::Show(args) => runs::show(&common, &args),
         Command::Store { command } => store::run(&common, &command),

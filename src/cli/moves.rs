@@ -17,7 +17,7 @@ use crate::{
     clock::Timestamp,
     driver::gather,
     engine::{self, RunState, Signal, Start},
-    event::{Control, Obligation, Policy, Who},
+    event::{Cause, Control, Obligation, Policy, Who},
     ids::{LeaseKey, RunId, Seq, SiteName},
     model::{Direction, Mode},
     plan::{self, Plan, Request, Situation},
@@ -88,12 +88,23 @@ pub(super) struct Move<'a> {
     pub(super) store: Arc<dyn Store>,
     pub(super) policy: Policy,
     pub(super) since: Option<Timestamp>,
+    /// Why it begins without a person.
+    pub(super) cause: Option<Cause>,
     /// What the sites are asked while the store is opened, until somebody wants to know.
     first: Mutex<Option<JoinHandle<(Situation, Sights)>>>,
 }
 
 impl<'a> Move<'a> {
     pub(super) async fn open(common: &'a Common, args: &'a MoveArgs) -> Result<Self, Failure> {
+        Self::open_in(common, args, None).await
+    }
+
+    /// The same, in a simulated world that is open already.
+    pub(super) async fn open_in(
+        common: &'a Common,
+        args: &'a MoveArgs,
+        opened: Option<World>,
+    ) -> Result<Self, Failure> {
         let loaded = load(common, &args.file)?;
         let policy = policy(common, &args.consent)?;
         for step in &policy.accept {
@@ -107,7 +118,7 @@ impl<'a> Move<'a> {
             if writes {
                 keeps_its_world(common, &loaded, &store).await?;
             }
-            (store, world(common, purpose(&loaded))?, None)
+            (store, opened.map_or_else(|| world(common, purpose(&loaded)), Ok)?, None)
         } else {
             let world = world(common, purpose(&loaded))?;
             let (look, clock, runbook) = (world.look.clone(), world.clock.clone(), loaded.runbook().clone());
@@ -116,7 +127,7 @@ impl<'a> Move<'a> {
             (opened.expect("opening a store ends")?, world, Some(first))
         };
         let since = args.since.as_deref().map(|text| since(text, world.clock.now())).transpose()?;
-        Ok(Self { common, args, loaded, world, store, policy, since, first: Mutex::new(first) })
+        Ok(Self { common, args, loaded, world, store, policy, since, cause: None, first: Mutex::new(first) })
     }
 
     /// The same, with other flags.
@@ -129,6 +140,7 @@ impl<'a> Move<'a> {
             store: self.store.clone(),
             policy: self.policy.clone(),
             since: self.since.filter(|_| args.since.is_some()),
+            cause: self.cause.clone(),
             first: Mutex::default(),
         }
     }
@@ -187,6 +199,7 @@ impl<'a> Move<'a> {
             owed: last.iter().flat_map(|s| s.owed.iter().cloned()).collect(),
             held: last.iter().flat_map(|s| held::inherited(s, &situation)).collect(),
             release: None,
+            cause: self.cause.clone(),
         };
         let (key, newest) = (self.loaded.key(), last.map(|l| l.run));
         let code = begin(self.common, &self.args.consent, &self.world, (&self.store, &key, newest), start).await?;
@@ -251,75 +264,14 @@ impl<'a> Move<'a> {
         }
     }
 
-    /// Sees to it that no other run is unfinished, or is to be superseded: then that one, and why.
-    async fn free<'b>(
-        &'b self,
-        direction: Direction,
-        last: Option<&'b RunHead>,
-    ) -> Result<Option<(&'b RunHead, &'b str)>, Failure> {
-        let Some(head) = last.filter(|head| head.outcome.is_none()) else {
-            // One that ended meanwhile blocks nobody.
-            let gone = |run: &&String| last.is_none_or(|head| **run != head.id.as_str());
-            return match self.args.supersede.as_ref().filter(gone) {
-                Some(run) => Err(Failure::usage(format!("{run} is not the unfinished run: there is none"))),
-                None => Ok(None),
-            };
-        };
-        let holder = self.store.holder(&self.loaded.key()).await?.filter(|h| h.alive);
-        let known = commands(self.common, &self.loaded.typed);
-        match (&self.args.supersede, &self.args.reason) {
-            (Some(run), Some(why)) if *run == head.id.as_str() => Ok(Some((head, why.as_str()))),
-            (Some(run), _) => Err(Failure::usage(format!("{run} is not the unfinished run: that is {}", head.id))),
-            (None, _) if self.args.dry_run => Ok(None),
-            (None, _) => match holder {
-                Some(holder) => Err(busy(&holder)),
-                None => Err(Failure::refused(format!("run {} is unfinished", head.id))
-                    .hint(format!("{}     takes it up again", known.on_run("resume", &head.id, "")))
-                    .hint(format!(
-                        "{} --supersede {} --reason \"...\"     takes over from it, with what it holds and owes",
-                        known.on_file(&self.said(direction)),
-                        head.id
-                    ))),
-            },
-        }
-    }
-
     /// The command and its mode, as they were typed.
-    fn said(&self, direction: Direction) -> String {
+    pub(super) fn said(&self, direction: Direction) -> String {
         let mode = match (self.args.planned, self.args.emergency) {
             (true, _) => " --planned",
             (_, true) => " --emergency",
             _ => "",
         };
         format!("{direction}{mode}")
-    }
-
-    /// Ends an unfinished run as it stands, be it held by a living process or not.
-    async fn supersede(&self, head: &RunHead, why: &str) -> Result<(), Failure> {
-        let by = who(self.args.consent.operator.as_ref());
-        let control = Control::Supersede { by: RunId::new("the next run"), why: why.to_owned() };
-        let holder = self.store.holder(&head.key).await?.filter(|h| h.alive);
-        if let Some(holder) = holder
-            && !is_named(self.args.consent.take_over.as_ref(), &holder)
-            && !self.let_go(head, &control, &by).await?
-        {
-            return Err(busy(&holder));
-        }
-        let fence = claim(&self.store, &head.key, &self.args.consent).await?;
-        let journal = Journal::new(self.store.clone(), self.world.boot.clone(), fence, head.id.clone(), Seq(0));
-        engine::end(journal, &by, control, self.world.clock.now()).await?;
-        Ok(())
-    }
-
-    /// Asks a living holder to let go, again and again: while a call of its is under way it cannot.
-    async fn let_go(&self, head: &RunHead, control: &Control, by: &Who) -> Result<bool, Failure> {
-        for _ in 0..15 {
-            self.store.post(&head.id, control, by, self.world.clock.now()).await?;
-            if super::controls::wait_until_free(&self.store, &head.key).await? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// What is seen of all sites, and what it is read from.
@@ -408,7 +360,9 @@ impl<'a> Move<'a> {
             .filter(|s| !self.policy.accept.contains(&s.id))
             .map(|s| format!("--accept {}", s.id))
             .collect();
-        if missing.is_empty() || interactive(self.common, &self.args.consent) {
+        // Who let it begin by itself said how far it goes.
+        let alone = self.policy.reach.is_some();
+        if missing.is_empty() || alone || interactive(self.common, &self.args.consent) {
             return Ok(());
         }
         Err(Failure::refused(

@@ -5,16 +5,16 @@ use super::{
     exit::{Failure, code, of_outcome},
     lease::{busy, is_named},
     moves::{human, replay},
-    run::{go_on, report, typed},
+    run::{go_on, policy, report, typed},
     runs::find,
     store::lost,
-    wiring::{Purpose, World, block_on, examine, store, who, world},
+    wiring::{Beside, Purpose, World, block_on, examine, store, who, world},
 };
 use crate::{
     clock::Timestamp,
     driver::gather,
     engine::RunState,
-    event::Control,
+    event::{Control, Policy},
     ids::{Seq, StepId},
     model::Mode,
     plan::Plan,
@@ -82,9 +82,20 @@ pub(super) async fn take_up(
     store: &Arc<dyn Store>,
     head: &RunHead,
 ) -> Result<u8, Failure> {
+    take_up_as((common, consent), policy(common, consent)?, None, store, head).await
+}
+
+/// The same, with another policy than the command line's, and somebody who is told beside the screen.
+pub(super) async fn take_up_as(
+    (common, consent): (&Common, &Consent),
+    policy: Policy,
+    beside: Option<Beside>,
+    store: &Arc<dyn Store>,
+    head: &RunHead,
+) -> Result<u8, Failure> {
     let written = store.written(head).await;
     let state = replay(store, &head.id).await?;
-    let world = world(common, Purpose::TakeUp(&state))?;
+    let world = World { beside, ..world(common, Purpose::TakeUp(&state))? };
     if human(common) {
         if let Some(written) = written.filter(|written| *written > state.head) {
             note(&format!("run {}: {}; what happened is looked for", head.id, lost(state.head, written)));
@@ -94,7 +105,7 @@ pub(super) async fn take_up(
         }
         drift(&state, &world).await;
     }
-    let code = go_on(common, consent, &world, (store, &head.key, &head.id), &state.plan).await?;
+    let code = go_on(common, consent, &world, (store, &head.key, &head.id), (&state.plan, policy)).await?;
     // A planned move that `resume` brought to its end is not followed by its reprotect: it is owed.
     let owes = !replay(store, &head.id).await?.owed.is_empty();
     Ok(if matches!(code, code::DONE | code::MISSED) && owes { code::UNPROTECTED } else { code })

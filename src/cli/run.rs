@@ -43,6 +43,7 @@ pub(super) fn policy(common: &Common, consent: &Consent) -> Result<Policy, Failu
         accept_loss: loss.transpose()?,
         unattended: consent.unattended,
         interactive: interactive(common, consent),
+        reach: None,
     })
 }
 
@@ -94,7 +95,7 @@ pub(super) async fn go_on(
     consent: &Consent,
     world: &World,
     (store, key, run): (&Arc<dyn Store>, &LeaseKey, &RunId),
-    plan: &Plan,
+    (plan, policy): (&Plan, Policy),
 ) -> Result<u8, Failure> {
     equipped(world, plan)?;
     identity::settle(world, plan, &commands(common, &typed(plan))).await?;
@@ -109,7 +110,7 @@ pub(super) async fn go_on(
         Journal::new(store.clone(), world.boot.clone(), fence, run.clone(), head),
         (&file, past),
     )?;
-    let result = engine::resume(deps, doors, policy(common, consent)?).await;
+    let result = engine::resume(deps, doors, policy).await;
     close(common, screen, result, (store, run, &file)).await
 }
 
@@ -141,6 +142,8 @@ fn open(
     watcher.recall(past);
     let mut watchers: Vec<Watch> = vec![Box::new(move |notice| watcher.tell(notice.clone()))];
     watchers.extend(world.sandbox.clone().map(tell_sandbox));
+    let beside = world.beside.clone().map(|beside| -> Watch { Box::new(move |notice| beside(notice)) });
+    watchers.extend(beside);
     let deps = Deps {
         journal,
         look: world.look.clone(),
@@ -150,6 +153,8 @@ fn open(
         watchers,
         who: who(consent.operator.as_ref()),
         interactive: screen.asks(),
+        // Whoever started it without people is there to go on with it when one answers.
+        waits: world.beside.is_some(),
         tempo: world.tempo,
     };
     Ok((deps, Doors { requests: hear(asked), signals: world.signals.clone() }, screen))

@@ -14,7 +14,7 @@ use crate::{
         live::{self, Ground, LiveLook},
     },
     engine::{RunState, Signals, Tempo},
-    event::{Realm, Who},
+    event::{Notice, Realm, Who},
     ids::{LeaseKey, SiteName},
     plan::Situation,
     runbook::Runbook,
@@ -79,6 +79,11 @@ pub(super) fn load(common: &Common, file: &Path) -> Result<Loaded, Failure> {
         diagnostics(common, &problems, &source)?;
         return Err(Failure::new(super::exit::code::INVALID, ""));
     };
+    loaded(file, checked)
+}
+
+/// A checked runbook, and where it stands.
+pub(super) fn loaded(file: &Path, checked: Checked) -> Result<Loaded, Failure> {
     let full = file.canonicalize()?;
     let name = |p: Option<&std::ffi::OsStr>| p.map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Loaded {
@@ -231,7 +236,12 @@ pub(super) struct World {
     pub(super) live: Option<Arc<LiveLook>>,
     /// The simulated one, where it is that.
     pub(super) sandbox: Option<Arc<Sandbox>>,
+    /// Who is told of its runs beside the screen.
+    pub(super) beside: Option<Beside>,
 }
+
+/// Somebody who is told what happens in a run; must neither block nor answer.
+pub(super) type Beside = Arc<dyn Fn(&Notice) + Send + Sync>;
 
 /// What a world is opened for, and from what. A run that was begun has its sites and resources in
 /// its sealed plan: the runbook's file may have changed or gone since.
@@ -313,6 +323,7 @@ fn real(purpose: Purpose<'_>) -> Result<World, Failure> {
         signals: purpose.signals()?,
         live: Some(look),
         sandbox: None,
+        beside: None,
     })
 }
 
@@ -356,5 +367,6 @@ fn simulated(common: &Common, purpose: Purpose<'_>) -> Result<World, Failure> {
         signals: purpose.signals()?,
         live: None,
         sandbox: Some(sandbox),
+        beside: None,
     })
 }

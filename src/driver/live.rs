@@ -186,3 +186,61 @@ impl Act for LiveAct {
         }
     }
 }
+
+// STUB until the other branch lands.
+/// S.
+pub struct AlarmSight {
+    /// S.
+    pub state: String,
+    /// S.
+    pub since: Timestamp,
+    /// S.
+    pub actions_enabled: bool,
+}
+/// R.
+pub struct Received {
+    /// B.
+    pub body: Vec<u8>,
+    /// I.
+    pub id: String,
+    /// R.
+    pub receipt: String,
+}
+/// Q.
+pub struct Queue;
+impl Queue {
+    /// N.
+    pub fn name(&self) -> &str {
+        ""
+    }
+    /// N.
+    pub async fn receive(&self) -> Result<Vec<Received>, String> {
+        Err(String::new())
+    }
+    /// N.
+    pub async fn delete(&self, _: &[String]) -> Result<(), String> {
+        Ok(())
+    }
+    /// N.
+    pub async fn release(&self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+}
+impl LiveLook {
+    /// N.
+    pub async fn alarms(&self, _: &[String]) -> Vec<Result<AlarmSight, String>> {
+        vec![]
+    }
+    /// N.
+    pub fn queue(&self, _: &str) -> Result<Queue, String> {
+        Ok(Queue)
+    }
+    /// N.
+    pub async fn publish(&self, _: &str, _: &str, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+    /// N.
+    pub async fn confirm(&self, _: &str, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+}

@@ -12,6 +12,7 @@ use crate::{
     model::{Fact, Impact, fact},
     plan::{self, PlanStep},
     runbook::{OnTimeout, Unattended},
+    world::{Seen, Target, What},
 };
 use std::collections::BTreeSet;
 
@@ -69,16 +70,20 @@ impl Ask {
     }
 }
 
+/// What was seen so long ago at most tells whether the site being left answers.
+pub(super) const LATELY: Span = Span::secs(25);
+
 const PAGE: &str = "on_timeout: page";
 const PROCEED: &str = "on_timeout: proceed";
 const ABORT: &str = "on_timeout: abort";
 const UNDO: &str = "on_timeout: undo";
 
-/// Asks for consent to the irreversible steps, once, before anything else. Gives whether the run
-/// may go on.
+/// Asks for consent to the irreversible steps, once, before anything else; a run that began without a
+/// person does so where its reach ends ([`within_reach`]). Gives whether the run may go on.
 pub(super) fn consent(cx: &Cx<'_>, turn: &mut Turn) -> bool {
     let steps: Vec<_> = cx.state.plan.irreversible().collect();
-    if steps.is_empty() || cx.state.past_return() {
+    let alone = cx.state.policy.reach.is_some();
+    if (steps.is_empty() && !alone) || cx.state.past_return() {
         return true;
     }
     if let Some(ask) = cx.state.asks.values().find(|a| a.question == Question::Consent) {
@@ -88,8 +93,10 @@ pub(super) fn consent(cx: &Cx<'_>, turn: &mut Turn) -> bool {
                 turn.push(EventKind::UndoBegun { why: "no consent to what cannot be undone".into(), holds_only: true });
                 false
             }
-            None => false,
+            None => alone,
         }
+    } else if alone {
+        true
     } else {
         let facts = steps.iter().flat_map(|s| {
             s.prediction
@@ -104,6 +111,48 @@ pub(super) fn consent(cx: &Cx<'_>, turn: &mut Turn) -> bool {
         turn.push(asked((cx, turn), None, Question::Consent, message, facts));
         false
     }
+}
+
+/// Whether a step may start without a person, or with the consent of one: asked once for all that is
+/// left, where a run that began without people comes to the end of its reach.
+pub(super) fn within_reach(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) -> bool {
+    let Some(reach) = cx.state.policy.reach.filter(|reach| step.impact > reach.most) else { return true };
+    if let Some(ask) = cx.state.asks.values().find(|a| a.question == Question::Consent) {
+        return ask.answer == Some(true);
+    }
+    if reach.disruptive_if_unreachable && step.impact == Impact::Disruptive {
+        match from_answers(cx) {
+            Some(true) => {}
+            Some(false) => return true,
+            // It is being looked at.
+            None => return false,
+        }
+    }
+    let left = |s: &&PlanStep| s.runs() && s.impact > reach.most && !cx.state.steps[&s.id].is_done();
+    let names: Vec<_> = cx.state.plan.steps.iter().filter(left).map(|s| s.id.as_str()).collect();
+    let lasting: Vec<_> = cx.state.plan.irreversible().map(|s| s.id.as_str()).collect();
+    let lasting =
+        if lasting.is_empty() { String::new() } else { format!(", without a way back: {}", lasting.join(", ")) };
+    let message = format!("All that is left needs a person: {}{lasting}. Go on?", names.join(", "));
+    turn.push(asked((cx, turn), Some(step), Question::Consent, message, facts(cx, step)));
+    false
+}
+
+/// What must be looked at before a step may start.
+pub(super) fn reach_needs(cx: &Cx<'_>, step: &PlanStep) -> Option<Target> {
+    let reach = cx.state.policy.reach.filter(|r| r.disruptive_if_unreachable && step.impact > r.most)?;
+    let asked = cx.state.asks.values().any(|a| a.question == Question::Consent);
+    (reach.most < Impact::Disruptive && step.impact == Impact::Disruptive && !asked).then(|| from_site(cx))
+}
+
+fn from_site(cx: &Cx<'_>) -> Target {
+    Target::at(&cx.state.plan.ends.from, What::Site)
+}
+
+/// Whether the site being left answers; none: it was not looked at lately.
+fn from_answers(cx: &Cx<'_>) -> Option<bool> {
+    let sight = cx.world.sight(&from_site(cx)).filter(|sight| sight.at + LATELY >= cx.now)?;
+    Some(matches!(&sight.seen, Seen::Answer(answer) if answer.ok))
 }
 
 /// A step's question: whether it may start.
@@ -242,6 +291,8 @@ fn by_flag(cx: &Cx<'_>, ask: &Ask) -> Option<(Answered, AnsweredBy)> {
     let flag = |text: String| Some((Answered::Yes, AnsweredBy::Flag(text)));
     let step = ask.step.as_ref().and_then(|id| cx.state.plan.step(id));
     match ask.question {
+        // Whoever let the run begin alone said how far: beyond it a person is asked.
+        Question::Consent if policy.reach.is_some() => None,
         Question::Consent => {
             let all: Vec<_> = cx.state.plan.irreversible().map(|s| &s.id).collect();
             let accepted = all.iter().all(|id| policy.accept.contains(*id));
@@ -300,3 +351,6 @@ pub(super) fn refused(cx: &Cx<'_>, turn: &mut Turn) {
 fn is_last_word(state: &RunState, ask: &Ask, at: Timestamp) -> bool {
     !state.asks.values().any(|other| other.step == ask.step && other.question == ask.question && other.asked > at)
 }
+
+#[cfg(test)]
+mod tests;

@@ -242,7 +242,8 @@ impl Dispatcher {
             sending || (!self.live.stop_calls && (doubtful || moving))
         });
         // Whoever said twice that nothing more may be sent does not wait for an undo that would send.
-        let stays = !self.live.stop_calls && (self.live.interactive || self.guards_a_hold());
+        let asked = self.deps.waits && self.state.open_asks().next().is_some();
+        let stays = !self.live.stop_calls && (self.live.interactive || asked || self.guards_a_hold());
         (!busy && !stays).then_some(Ended::Waiting(why))
     }
 

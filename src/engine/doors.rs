@@ -31,6 +31,8 @@ pub struct Deps {
     pub who: Who,
     /// People can be asked here.
     pub interactive: bool,
+    /// The process stays with a run that has asked something: people answer from other terminals.
+    pub waits: bool,
     /// How often the inbox is read.
     pub tempo: Tempo,
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     clock::{Timestamp, going_on_from},
-    event::{Control, Event, EventKind, Obligation, Policy, Posted, Realm, Who},
+    event::{Cause, Control, Event, EventKind, Obligation, Policy, Posted, Realm, Who},
     ids::{ControlId, Digest, RunId, Seq},
     plan::Plan,
     store::Journal,
@@ -34,12 +34,24 @@ pub struct Start {
     pub held: Vec<Inherited>,
     /// It only opens again what it takes over. Why.
     pub release: Option<String>,
+    /// Why it begins without a person.
+    pub cause: Option<Cause>,
 }
 
 impl Start {
     /// A run that takes nothing over.
     pub fn new(plan: Plan, realm: Realm, policy: Policy) -> Self {
-        Self { plan, realm, policy, since: None, supersedes: None, owed: vec![], held: vec![], release: None }
+        Self {
+            plan,
+            realm,
+            policy,
+            since: None,
+            supersedes: None,
+            owed: vec![],
+            held: vec![],
+            release: None,
+            cause: None,
+        }
     }
 }
 
@@ -59,6 +71,7 @@ pub async fn start(deps: Deps, doors: Doors, begin: Start) -> Result<(Ended, Run
             since: begin.since,
             supersedes: begin.supersedes,
             owed: begin.owed,
+            cause: begin.cause.map(Box::new),
         },
         EventKind::PlanSealed { digest },
         EventKind::LeaseTaken { holder: deps.who.clone(), from: None },

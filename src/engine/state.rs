@@ -8,7 +8,8 @@ use crate::{
     action::Question,
     clock::Timestamp,
     event::{
-        AnsweredBy, Event, EventKind, How, Measure, Objective, Obligation, PauseReason, Policy, Realm, RunOutcome, Who,
+        AnsweredBy, Cause, Event, EventKind, How, Measure, Objective, Obligation, PauseReason, Policy, Realm,
+        RunOutcome, Who,
     },
     ids::{AskId, ControlId, Epoch, RunId, Seq, StepId},
     model::{Impact, Outputs},
@@ -41,6 +42,8 @@ pub struct RunState {
     pub started: Timestamp,
     /// When the incident began, where somebody said.
     pub since: Option<Timestamp>,
+    /// Why it began without a person; none: a person began it.
+    pub cause: Option<Cause>,
     /// What the command line answers beforehand.
     pub policy: Policy,
     /// How far it is.
@@ -120,7 +123,7 @@ pub struct Mismatch {
 impl RunState {
     /// The state after the first event, which must be the run's start.
     pub fn begin(event: &Event) -> Result<Self, Mismatch> {
-        let EventKind::RunStarted { plan, by, realm, policy, since, owed, .. } = &event.kind else {
+        let EventKind::RunStarted { plan, by, realm, policy, since, owed, cause, .. } = &event.kind else {
             return Err(Mismatch { seq: event.seq, why: "a run begins with its start".into() });
         };
         let steps = plan.steps.iter().chain(&plan.finally).map(|s| (s.id.clone(), StepRun::new(event.at))).collect();
@@ -134,6 +137,7 @@ impl RunState {
             realm: *realm,
             started: event.at,
             since: *since,
+            cause: cause.as_deref().cloned(),
             policy: policy.clone(),
             phase: Phase::Forward,
             paused: None,

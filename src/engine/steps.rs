@@ -77,7 +77,7 @@ fn holds_now(cx: &Cx<'_>, when: &str) -> Result<bool, String> {
 }
 
 fn start(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
-    if asks::confirmed(cx, step, turn) {
+    if asks::within_reach(cx, step, turn) && asks::confirmed(cx, step, turn) {
         attempt(cx, step, &cx.state.steps[&step.id], turn);
     }
 }

@@ -68,6 +68,7 @@ impl Run {
             since: None,
             supersedes: None,
             owed: vec![],
+            cause: None,
         };
         let first = Event { run: RunId::new("r1"), seq: Seq(1), epoch: Epoch(1), at: now, kind };
         Self { state: RunState::begin(&first).unwrap(), world: World::default(), now, live: Live::default() }

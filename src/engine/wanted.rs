@@ -2,6 +2,7 @@
 //! commit and deed loses nothing.
 
 use super::{
+    asks,
     decide::{Cx, Live},
     state::{Phase, RunState},
     step_run::{EffectStatus, StepState},
@@ -56,6 +57,12 @@ pub fn wanted<'a>(state: &'a RunState, world: &World, now: Timestamp, live: Live
                     all.looks.insert(effect.effect.target.clone(), interest);
                 }
             }
+        }
+        if run.state == StepState::Ready
+            && let Some(target) = asks::reach_needs(&cx, step)
+        {
+            let interest = Interest { since: now, after: None, not_before: now, oldest: now.before(asks::LATELY) };
+            all.looks.entry(target).or_insert(interest);
         }
         let stands_still = state.paused.is_some() && run.past_now().sent.is_empty();
         if run.state != StepState::Running || run.has_open_effect() || stands_still || live.stop_calls {

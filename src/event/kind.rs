@@ -1,7 +1,7 @@
 //! The facts of a run.
 
 use super::{
-    Control, Measure, Objective, RunOutcome, Verdict,
+    Cause, Control, Measure, Objective, RunOutcome, Verdict,
     words::{
         Answered, AnsweredBy, HeldBefore, HoldEndedBy, How, Obligation, PauseReason, Policy, Realm, SkipReason, Way,
         Who,
@@ -53,6 +53,9 @@ pub enum EventKind {
         supersedes: Option<RunId>,
         /// What was owed already when it began.
         owed: Vec<Obligation>,
+        /// Why it began without a person; none: a person began it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Box<Cause>>,
     },
     /// The plan is what every later process must find. Always the second.
     PlanSealed {

@@ -3,6 +3,7 @@
 use crate::{
     clock::{Span, Timestamp},
     ids::{AskId, RunId, SiteName, StepId},
+    model::Impact,
     plan::{PlanStep, Section},
     runbook::RunWord,
 };
@@ -49,6 +50,18 @@ pub struct Policy {
     pub unattended: bool,
     /// People can be asked: a terminal, or another one while this one waits.
     pub interactive: bool,
+    /// How far a run goes that began without a person; none: as far as its questions let it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reach: Option<Reach>,
+}
+
+/// How far a run goes before a person agrees to the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    /// The gravest step that it begins.
+    pub most: Impact,
+    /// It begins disruptive steps too while the site being left is seen not to answer.
+    pub disruptive_if_unreachable: bool,
 }
 
 /// How much loss is accepted beforehand.

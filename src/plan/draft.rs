@@ -48,7 +48,11 @@ const PROBES_ONLY: Span = Span::mins(3);
 
 /// A plan without predictions; otherwise all that is wrong with what was asked for.
 pub fn draft(checked: &Checked, request: &Request) -> Result<Plan, Vec<String>> {
-    let runbook = checked.runbook();
+    draft_of(checked.runbook(), request)
+}
+
+/// The same, of a runbook that is known to be sound.
+pub(super) fn draft_of(runbook: &Runbook, request: &Request) -> Result<Plan, Vec<String>> {
     let mut wrong = vec![];
     let parameters = parameters(runbook, &request.parameters, &mut wrong);
     let end = |name: &SiteName| runbook.sites.get(name).cloned();

@@ -12,6 +12,7 @@ mod ends;
 mod paths;
 pub mod policy;
 mod predict;
+mod probing;
 mod scope;
 mod situation;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod types;
 pub use draft::{Request, draft};
 pub use ends::{Given, ends};
 pub use predict::predict;
+pub use probing::Probing;
 pub use scope::{inputs, message, scope, undo_inputs};
 pub use situation::{Active, DbRole, Refusal, SiteSituation, Situation};
 pub use types::{

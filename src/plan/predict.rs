@@ -271,7 +271,7 @@ fn arrive(seen: &mut Seen) {
 }
 
 /// The context of a planned step.
-fn context<'a>(
+pub(super) fn context<'a>(
     plan: &'a Plan,
     step: &'a PlanStep,
     probes: &'a BTreeMap<ProbeName, Asked>,

@@ -4,6 +4,7 @@
 mod kinds;
 mod shapes;
 mod step;
+mod trigger;
 
 pub use kinds::{KINDS, KindRow, kind_row};
 pub use shapes::{HOLD, OBJECTIVES, OVERRIDE, RESERVED, RUNBOOK, STEP, reserved};
@@ -11,6 +12,7 @@ pub use step::{
     Confirm, FailurePolicy, HoldEnd, HoldSpec, Milestone, OnTimeout, Only, Retry, RunWord, Simulate, Spec, Step,
     Unattended, UndoSpec,
 };
+pub use trigger::{Autonomy, Condition, Evidence, Notify, Silence, Trigger, Witness};
 
 use crate::{
     diagnostic::Path,
@@ -58,6 +60,10 @@ pub struct Runbook {
     pub reprotect: Vec<Step>,
     /// The steps after every run.
     pub finally: Vec<Step>,
+    /// When a failover begins by itself.
+    pub triggers: Vec<Trigger>,
+    /// Where people are told what they must do.
+    pub notify: Vec<Notify>,
     /// SHA-256 over the file's bytes and those of every file it names.
     pub digest: Digest,
 }

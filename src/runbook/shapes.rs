@@ -1,6 +1,7 @@
 //! The rows of the language beside those of the actions and kinds: what a runbook and a step may
 //! hold. See [`crate::model::Shape`].
 
+use super::trigger::{NOTIFY, TRIGGER};
 use crate::{
     action::CONFIRM,
     model::{Field, Shape, Ty},
@@ -19,9 +20,7 @@ const fn default(name: &'static str, ty: Ty, value: &'static str, doc: &'static 
 /// Keys that are parsed and answered with "not supported yet", and what each will be for.
 pub const RESERVED: &[(&str, &str)] = &[
     ("drill", "rehearsing on real sites"),
-    ("triggers", "starting from an alarm"),
     ("secrets", "values from a secret store"),
-    ("notify", "where messages to people go"),
     ("windows", "when planned moves are allowed"),
     ("guards", "conditions that stop a run"),
     ("outputs", "what a run tells its caller"),
@@ -109,6 +108,18 @@ pub const RUNBOOK: Shape = Shape {
             Ty::List(&Ty::Of(&STEP)),
             "Safe steps that run once at the end, however the run ends.",
             "[]",
+        ),
+        optional(
+            "triggers",
+            Ty::List(&Ty::Of(&TRIGGER)),
+            "When `lifeboat watch` starts a failover without people.",
+            "[]",
+        ),
+        optional(
+            "notify",
+            Ty::List(&Ty::Of(&NOTIFY)),
+            "Where `lifeboat watch` tells people what they must do.",
+            "[{ webhook: \"env:PAGER_URL\" }]",
         ),
     ],
 };

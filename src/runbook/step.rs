@@ -81,6 +81,35 @@ pub struct Spec {
     pub impact: Option<Impact>,
 }
 
+impl Spec {
+    /// What a step says that does nothing but ask a probe.
+    pub fn asking(probe: ProbeName, at: Place) -> Self {
+        Self {
+            name: None,
+            action: None,
+            resources: vec![],
+            with: Map::new(),
+            at: Some(at),
+            needs: None,
+            only: None,
+            when: None,
+            run: RunWord::Run,
+            confirm: None,
+            expect: None,
+            timeout: None,
+            retry: None,
+            on_failure: FailurePolicy::Pause,
+            undo: None,
+            hold: None,
+            verify: vec![probe],
+            milestone: None,
+            skippable: true,
+            simulate: None,
+            impact: None,
+        }
+    }
+}
+
 /// Whether a step runs in a mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -125,6 +125,7 @@ fn deps(
         watchers: vec![tell(stage.sandbox.clone())],
         who,
         interactive: false,
+        waits: false,
         tempo: Tempo(Span::secs(8)),
     }
 }

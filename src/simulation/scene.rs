@@ -314,5 +314,6 @@ fn policy(plan: &Plan) -> Policy {
         accept_loss: Some(AcceptLoss::Unknown),
         unattended: false,
         interactive: false,
+        reach: None,
     }
 }

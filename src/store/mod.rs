@@ -7,8 +7,11 @@
 //!
 //! [`SqliteStore`] keeps them in one file per realm, [`MemoryStore`] in memory, for tests. One
 //! suite (`conformance`) says what both do.
+//!
+//! Beside them a [`Book`] of notes: what was decided without people, before there was a run.
 
 mod api;
+mod book;
 mod chain;
 mod checkup;
 #[cfg(test)]
@@ -20,9 +23,10 @@ mod sqlite;
 mod stored;
 
 pub use api::{Applied, Claim, Clocks, Fence, GRACE, Head, Holder, LEASE, RunHead, Store, StoreError};
+pub use book::{Book, MemoryBook};
 pub use checkup::{Checkup, RunCheckup};
 pub use journal::Journal;
 pub use memory::{Fault, MemoryStore};
 pub use run_id::run_id;
-pub use sqlite::{OpenError, SqliteStore};
+pub use sqlite::{OpenError, SqliteBook, SqliteStore};
 pub use stored::{StoredRun, TextError};

@@ -174,8 +174,8 @@ pub const CODES: &[CodeRow] = &[
         "LB0209",
         "not supported yet",
         "The key is reserved for something that this version does not do. It is refused, not ignored: a runbook must not promise what nothing keeps.",
-        "triggers: []",
-        "x_triggers: []",
+        "windows: []",
+        "x_windows: []",
     ),
     row(
         "LB0210",
@@ -225,6 +225,13 @@ pub const CODES: &[CodeRow] = &[
         "The list needs an item, or the step something to do: an `action`, or probes to `verify`.",
         "failover: [{ id: ready, at: to }]",
         "failover: [{ id: ready, at: to, verify: [reads_ok] }]",
+    ),
+    row(
+        "LB0217",
+        "not an ARN of what it should be",
+        "An alarm and a topic are named by their ARNs, written out: from it lifeboat reads the Region and the account in which it looks for them.",
+        "notify: [{ topic: oncall }]",
+        "notify: [{ topic: \"arn:aws:sns:us-west-2:111122223333:oncall\" }]",
     ),
     row(
         "LB0301",
@@ -379,5 +386,12 @@ pub const CODES: &[CodeRow] = &[
         "Files that a runbook names stand beside it, since their content is part of what was planned. A name with `..` or a leading `/` leads elsewhere.",
         "failover: [{ id: hold, action: exec, with: { command: [./not-there] } }]",
         "failover: [{ id: hold, action: exec, with: { command: [./ci] } }]",
+    ),
+    row(
+        "LB0323",
+        "two triggers of one name",
+        "The record of what was decided, and `lifeboat trigger`, tell triggers by their names.",
+        "triggers: [{ name: lost, when: { of: [{ probe: site_answers }] }, hold: 5m }, { name: lost, when: { of: [{ probe: site_answers }] }, hold: 1m }]",
+        "triggers: [{ name: lost, when: { of: [{ probe: site_answers }] }, hold: 5m }]",
     ),
 ];

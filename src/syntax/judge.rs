@@ -10,6 +10,7 @@ use super::{
     parameters,
     problems::{Problems, choices, quoted},
     rules::{self, Standing},
+    triggers,
     walk::{Walk, nowhere},
 };
 use crate::{
@@ -38,6 +39,7 @@ pub(super) fn judge(root: &Node, names: &Names<'_>, source: &SourceMap, problems
         probe(node, names, &mut expressions, problems, &mut files);
     }
     steps(root, names, &mut expressions, problems, &mut files);
+    triggers::judge(root, names, problems);
     files
 }
 

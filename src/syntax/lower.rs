@@ -4,7 +4,7 @@
 use super::{
     names::{Names, Section, param_type},
     node::Node,
-    walk,
+    triggers, walk,
 };
 use crate::{
     action,
@@ -70,8 +70,15 @@ pub(super) fn runbook(root: &Node, names: &Names<'_>, lists: Lists, digest: Dige
         mirrored: names.mirrored,
         reprotect: lists.reprotect,
         finally: lists.finally,
+        triggers: items(root, "triggers").filter_map(triggers::trigger).collect(),
+        notify: items(root, "notify").filter_map(triggers::notify).collect(),
         digest,
     })
+}
+
+/// The items of a list under a key.
+fn items<'n>(root: &'n Node, key: &str) -> impl Iterator<Item = &'n Node> {
+    root.get(key).map(Node::items).unwrap_or_default().iter()
 }
 
 /// The values of a mapping of names.

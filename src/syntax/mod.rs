@@ -25,6 +25,7 @@ mod reference;
 mod rules;
 mod scalar;
 mod schema;
+mod triggers;
 mod walk;
 
 pub use codes::CODES;

@@ -39,6 +39,11 @@ impl Commands {
         Self { file, flags: flags.into() }
     }
 
+    /// A command about neither: `bare("watch --explain")`.
+    pub fn bare(&self, command: &str) -> String {
+        format!("lifeboat {command}{}", self.flags)
+    }
+
     /// A command about the runbook: `on_file("status")`.
     pub fn on_file(&self, command: &str) -> String {
         format!("lifeboat {command} {}{}", self.file, self.flags)

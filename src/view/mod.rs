@@ -12,6 +12,7 @@ pub mod commands;
 pub mod diagnostic;
 pub mod doctor;
 pub mod json;
+pub mod notes;
 pub mod page;
 pub mod permissions;
 pub mod plan;

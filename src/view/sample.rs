@@ -184,6 +184,7 @@ pub(super) fn started() -> EventKind {
         since: None,
         supersedes: None,
         owed: vec![],
+        cause: None,
     }
 }
 

@@ -9,12 +9,12 @@ use crate::{
     action::Question,
     clock::Span,
     event::{
-        AcceptLoss, Answered, Control, EventKind, HoldEndedBy, How, Measure, Objective, PauseReason, Policy, Realm,
-        Verdict, Way, Who,
+        AcceptLoss, Answered, Control, EventKind, HoldEndedBy, How, Measure, Objective, PauseReason, Policy, Reach,
+        Realm, Verdict, Way, Who,
     },
     ids::{AskId, StepId},
-    model::Fact,
-    runbook::{Milestone, OnTimeout, Unattended},
+    model::{Fact, Impact},
+    runbook::{Autonomy, Milestone, OnTimeout, Unattended},
     world::Landed,
 };
 
@@ -58,7 +58,7 @@ pub fn words(kind: &EventKind, so_far: &Progress) -> Said {
 fn run_words(kind: &EventKind, so_far: &Progress) -> Option<Said> {
     use EventKind as K;
     Some(match kind {
-        K::RunStarted { plan, by, realm, policy, since, supersedes, owed } => {
+        K::RunStarted { plan, by, realm, policy, since, supersedes, owed, cause } => {
             let ends = format!(
                 "{} ({}) -> {} ({})",
                 plan.ends.from.name, plan.ends.from.region, plan.ends.to.name, plan.ends.to.region
@@ -67,6 +67,10 @@ fn run_words(kind: &EventKind, so_far: &Progress) -> Option<Said> {
                 format!("{} {} of {}, {ends}, started by {}", plan.mode, plan.direction, plan.runbook, operator(by));
             if *realm == Realm::Sandbox {
                 text += ", in the sandbox";
+            }
+            if let Some(cause) = cause {
+                let facts: Vec<_> = cause.facts.iter().map(ToString::to_string).collect();
+                text += &format!(", for trigger {} ({})", cause.trigger, facts.join("; "));
             }
             text += &beforehand(policy);
             if let Some(since) = since {
@@ -274,7 +278,27 @@ fn beforehand(policy: &Policy) -> String {
     if policy.unattended {
         flags.push("--unattended".into());
     }
-    if flags.is_empty() { String::new() } else { format!("; answered beforehand: {}", flags.join(" ")) }
+    let alone = policy.reach.map_or_else(String::new, |reach| format!("; without a person {}", self::reach(reach)));
+    if flags.is_empty() { alone } else { format!("{alone}; answered beforehand: {}", flags.join(" ")) }
+}
+
+/// How far a run goes without a person.
+fn reach(reach: Reach) -> &'static str {
+    match (reach.most, reach.disruptive_if_unreachable) {
+        (Impact::Irreversible, _) => "to its end",
+        (Impact::Disruptive, _) => "as far as what is disruptive",
+        (_, true) => "as far as what is safe, and to the freeze while the site being left does not answer",
+        (_, false) => "as far as what is safe",
+    }
+}
+
+/// The same, as a trigger says it.
+pub fn autonomy(autonomy: Autonomy) -> &'static str {
+    match autonomy {
+        Autonomy::Observe => "telling people alone",
+        Autonomy::Safe => "as far as what is safe",
+        Autonomy::Full => "to its end",
+    }
 }
 
 fn asked_of(ask: AskId, so_far: &Progress) -> Option<StepId> {

@@ -99,6 +99,7 @@ pub fn policy() -> Policy {
         accept_loss: Some(AcceptLoss::Unknown),
         unattended: false,
         interactive: false,
+        reach: None,
     }
 }
 
@@ -316,6 +317,7 @@ impl Lab {
             watchers: vec![tell(self.sandbox.clone()), watch],
             who: who(),
             interactive: self.policy.interactive,
+            waits: false,
             tempo: Tempo(Span::secs(30)),
         };
         let doors = Doors { requests, signals };

@@ -129,6 +129,7 @@ impl Lab {
             watchers: vec![person.watch()],
             who,
             interactive: true,
+            waits: false,
             tempo: Tempo(Span::ms(200)),
         };
         let policy = Policy {
@@ -137,6 +138,7 @@ impl Lab {
             accept_loss: None,
             unattended: false,
             interactive: true,
+            reach: None,
         };
         let begin = Start::new(plan, Realm::Live, policy);
         let (ended, _) = Box::pin(start(deps, Doors { requests, signals: Signals::default() }, begin)).await.unwrap();

@@ -143,6 +143,8 @@ pub(super) fn runbook(engine: DbEngine) -> Runbook {
         mirrored: true,
         reprotect: vec![step("reverse", "reverse-replication", nothing(), |_| {})],
         finally: vec![],
+        triggers: vec![],
+        notify: vec![],
         digest: Digest::new(""),
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! What is assumed of the disk: synced bytes stay. Of unsynced ones nothing.
 
+mod book;
 mod copies;
 mod events;
 mod inbox;
@@ -18,6 +19,7 @@ mod place;
 mod tests;
 mod witness;
 
+pub use book::SqliteBook;
 pub use open::OpenError;
 
 use super::{Applied, Checkup, Claim, Clocks, Fence, Head, Holder, RunHead, Store, StoreError, StoredRun};

@@ -38,6 +38,10 @@ impl Place {
     pub(super) fn database(&self) -> PathBuf {
         self.home.join(format!("{}.db", self.realm))
     }
+    /// The book of notes.
+    pub(super) fn book(&self) -> PathBuf {
+        self.home.join(format!("{}-watch.db", self.realm))
+    }
     /// The database while it is made.
     pub(super) fn unfinished(&self) -> PathBuf {
         self.home.join(format!("{}.db.new", self.realm))

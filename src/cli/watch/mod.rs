@@ -1,0 +1,102 @@
+//! `lifeboat watch` and `lifeboat trigger`: failovers that begin without people.
+//!
+//! The loop is one task: it takes messages, time and what became of its runs in, lets the keeper decide,
+//! and lets go of a message once what was decided of it is on disk. Runs go on in tasks of their own, by
+//! the way of a person's command. Nothing here waits for a run.
+
+mod eyes;
+mod pages;
+mod runs;
+mod service;
+mod shelf;
+mod stats;
+mod ways;
+
+use super::{
+    args::{
+        Common, Output,
+        watch::{TriggerArgs, WatchArgs},
+    },
+    exit::{Failure, code},
+    said::{book, ledger, write},
+    wiring::{block_on, print, read, who},
+};
+use crate::{
+    alarm::AlarmArn,
+    event::{Decision, NoteKind},
+    ids::{NoteNo, RunId},
+    runbook::{Trigger, Witness},
+    view::notes,
+};
+use pages::Page;
+use service::Service;
+use shelf::Shelf;
+
+/// What the tasks of a watcher tell its loop.
+#[derive(Debug)]
+enum Told {
+    /// A failover that was decided began.
+    Began { decision: NoteNo, run: RunId },
+    /// It did not, and will not.
+    NotBegun { decision: NoteNo, why: String },
+    /// It could not now.
+    Later { decision: NoteNo },
+    /// A run came to rest, with this exit code.
+    Rests { code: u8 },
+    /// People must know something of a run of this runbook.
+    Page { runbook: String, page: Page },
+    /// People were told, or could not be.
+    Paged { to: String, message: String, failed: Option<String> },
+    /// Alarms as they were seen by looking.
+    Looked(Vec<crate::alarm::Signal>),
+    /// A line for the log.
+    Line(String),
+}
+
+/// `lifeboat watch`.
+pub(super) fn run(common: &Common, args: &WatchArgs) -> Result<u8, Failure> {
+    if args.explain {
+        return block_on(common, explain(common, args.last));
+    }
+    block_on(common, async { Service::open(common, args).await?.run().await })
+}
+
+/// `lifeboat trigger`.
+pub(super) fn by_hand(common: &Common, args: &TriggerArgs) -> Result<u8, Failure> {
+    let shelf = Shelf::open(std::slice::from_ref(&args.file))?;
+    block_on(common, async { service::by_hand(common, args, shelf).await })
+}
+
+/// The newest notes, oldest first.
+async fn explain(common: &Common, most: usize) -> Result<u8, Failure> {
+    let book = book(common)?;
+    let head = ledger(&book).await?.head;
+    let after = NoteNo(head.0.saturating_sub(most as u64));
+    let notes = book.read(after, most).await?;
+    match common.output {
+        Output::Human if notes.is_empty() => {
+            print(common, |_, out| writeln!(out, "nothing was decided yet"), || serde_json::Value::Null)?;
+        }
+        Output::Human => {
+            print(
+                common,
+                |_, out| notes.iter().try_for_each(|note| notes::human(note, out)),
+                || serde_json::Value::Null,
+            )?;
+        }
+        Output::Json => {
+            let text: String = notes.iter().map(|note| format!("{}\n", notes::object(note))).collect();
+            read(std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes()))?;
+        }
+    }
+    Ok(code::DONE)
+}
+
+/// The alarms that a trigger names.
+fn alarms_of(trigger: &Trigger) -> Vec<AlarmArn> {
+    let alarm = |one: &crate::runbook::Evidence| match &one.what {
+        Witness::Alarm { arn, .. } => Some(arn.clone()),
+        Witness::Probe { .. } => None,
+    };
+    trigger.when.of.iter().filter_map(alarm).collect()
+}

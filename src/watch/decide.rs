@@ -1,0 +1,88 @@
+//! What becomes of a trigger. Pure and total.
+//!
+//! | it stands | its witnesses | what |
+//! |---|---|---|
+//! | quiet | not enough | nothing, and why |
+//! | quiet | enough, `hold` | held, and looked at again |
+//! | quiet or held to the end | enough, looked at again | observed, prevented, or begun |
+//! | held | not enough any more | nothing, and why |
+//! | held to the end | nobody knows | looked at again for a while, then nothing |
+//! | spent | enough | nothing new |
+//! | spent | not enough | over: it may act again |
+
+use super::{ledger::Standing, weigh::Weighed};
+use crate::{
+    clock::{Span, Timestamp},
+    event::{Begin, Decision},
+    runbook::{Autonomy, Trigger},
+};
+
+/// So long after the end of the hold the witnesses are asked again, where some could not be.
+const PATIENCE: Span = Span::mins(5);
+
+/// What stands against beginning anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Against {
+    /// What.
+    pub why: String,
+    /// What a person can type.
+    pub next: String,
+}
+
+/// What is decided now; none: nothing new.
+pub fn decide(
+    trigger: &Trigger,
+    standing: Option<&Standing>,
+    weighed: &Weighed,
+    against: Option<&Against>,
+    now: Timestamp,
+) -> Option<Decision> {
+    let facts = || weighed.facts.clone();
+    match standing {
+        Some(Standing::Spent) => (!weighed.might()).then_some(Decision::Over),
+        None if !weighed.holds() => Some(Decision::Nothing { why: weighed.words(), facts: facts() }),
+        None if trigger.hold > Span::ZERO => {
+            Some(Decision::Hold { incident: weighed.incident, until: now + trigger.hold, facts: facts() })
+        }
+        Some(Standing::Holding { .. }) if !weighed.might() => {
+            Some(Decision::Nothing { why: format!("it did not hold: {}", weighed.words()), facts: facts() })
+        }
+        Some(Standing::Holding { until, .. }) if now < *until => None,
+        Some(Standing::Holding { until, .. }) if !weighed.holds() => (now >= *until + PATIENCE)
+            .then(|| Decision::Nothing { why: format!("it could not be seen: {}", weighed.words()), facts: facts() }),
+        Some(Standing::Holding { incident, .. }) => Some(act(trigger, *incident, weighed, against)),
+        None => Some(act(trigger, weighed.incident, weighed, against)),
+    }
+}
+
+/// It is true, and has held.
+fn act(trigger: &Trigger, incident: Timestamp, weighed: &Weighed, against: Option<&Against>) -> Decision {
+    let facts = weighed.facts.clone();
+    let autonomy = trigger.autonomy.unwrap_or(Autonomy::Observe);
+    if autonomy == Autonomy::Observe {
+        return Decision::Observed { incident, facts };
+    }
+    if let Some(Against { why, next }) = against.cloned() {
+        return Decision::Prevented { why, next, facts };
+    }
+    Decision::Start(Box::new(begin(trigger, incident, facts, None)))
+}
+
+/// The failover that a trigger begins.
+pub(super) fn begin(
+    trigger: &Trigger,
+    incident: Timestamp,
+    facts: Vec<crate::model::Fact>,
+    by_hand: Option<String>,
+) -> Begin {
+    Begin {
+        incident,
+        mode: trigger.mode,
+        autonomy: trigger.autonomy.unwrap_or(Autonomy::Observe),
+        disruptive_if_unreachable: trigger.disruptive_if_unreachable,
+        accept_data_loss: trigger.accept_data_loss,
+        to: trigger.to.clone(),
+        facts,
+        by_hand,
+    }
+}

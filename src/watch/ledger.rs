@@ -1,0 +1,119 @@
+//! The fold of the notes: where every trigger stands.
+
+use crate::{
+    alarm::{AlarmArn, AlarmState, Signal},
+    clock::Timestamp,
+    event::{Begin, Decision, Note, NoteKind, TriggerId, Who},
+    ids::{NoteNo, RunId},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the notes come to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ledger {
+    /// The last note folded.
+    pub head: NoteNo,
+    /// What each alarm said last.
+    pub alarms: BTreeMap<AlarmArn, Known>,
+    /// Triggers that are not quiet.
+    pub standing: BTreeMap<TriggerId, Standing>,
+    /// Nothing begins by itself: who said so, when and why.
+    pub brake: Option<(Who, Timestamp, String)>,
+    /// Runs that began by themselves and that a person knows of.
+    pub acknowledged: BTreeSet<RunId>,
+    /// What was decided to begin, and did neither begin nor fail to.
+    pub pending: BTreeMap<NoteNo, Pending>,
+}
+
+/// What an alarm said last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its state.
+    pub state: AlarmState,
+    /// Since when.
+    pub changed: Timestamp,
+    /// Why its actions are muted.
+    pub muted: Option<String>,
+}
+
+/// Where a trigger stands that is not quiet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is true, and looked at again later.
+    Holding {
+        /// When the incident began.
+        incident: Timestamp,
+        /// When it is looked at again.
+        until: Timestamp,
+    },
+    /// It acted, or was kept from it: first it must be untrue.
+    Spent,
+}
+
+/// A failover that is to begin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pending {
+    /// Of which trigger.
+    pub id: TriggerId,
+    /// What.
+    pub begin: Begin,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Who decided it.
+    pub by: Who,
+}
+
+impl Ledger {
+    /// Takes a note in.
+    pub fn apply(&mut self, note: &Note) {
+        self.head = note.no;
+        match &note.kind {
+            NoteKind::Heard { signal, .. } => self.hear(signal),
+            NoteKind::Decided { id, decision } => self.decided(note, id, decision),
+            NoteKind::Began { decision, .. } | NoteKind::NotBegun { decision, .. } => {
+                self.pending.remove(decision);
+            }
+            NoteKind::Braked { why } => self.brake = Some((note.by.clone(), note.at, why.clone())),
+            NoteKind::Released { .. } => self.brake = None,
+            NoteKind::Acknowledged { run } => {
+                self.acknowledged.insert(run.clone());
+            }
+            NoteKind::Told { .. } => {}
+        }
+    }
+
+    fn decided(&mut self, note: &Note, id: &TriggerId, decision: &Decision) {
+        let standing = match decision {
+            Decision::Nothing { .. } | Decision::Over => None,
+            Decision::Hold { incident, until, .. } => Some(Standing::Holding { incident: *incident, until: *until }),
+            Decision::Observed { .. } | Decision::Prevented { .. } | Decision::Start(_) => Some(Standing::Spent),
+        };
+        match standing {
+            Some(standing) => self.standing.insert(id.clone(), standing),
+            None => self.standing.remove(id),
+        };
+        if let Decision::Start(begin) = decision {
+            let pending = Pending { id: id.clone(), begin: (**begin).clone(), at: note.at, by: note.by.clone() };
+            self.pending.insert(note.no, pending);
+        }
+    }
+
+    /// Messages come late, twice and in any order: the newest change is what counts.
+    fn hear(&mut self, signal: &Signal) {
+        if self.outdated(signal).is_some() {
+            return;
+        }
+        let known = Known { state: signal.state, changed: signal.changed, muted: signal.muted.clone() };
+        self.alarms.insert(signal.alarm.clone(), known);
+    }
+
+    /// Why a signal tells nothing new; none: it does.
+    pub fn outdated(&self, signal: &Signal) -> Option<String> {
+        let known = self.alarms.get(&signal.alarm)?;
+        if signal.changed < known.changed {
+            return Some(format!("a change at {} is known already", known.changed));
+        }
+        let same = (known.changed, known.state) == (signal.changed, signal.state) && known.muted == signal.muted;
+        same.then(|| "it is known already".to_owned())
+    }
+}
