@@ -12,6 +12,7 @@ use std::{
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("clock", &[]),
+    ("alarm", &["ids", "clock"]),
     ("diagnostic", &[]),
     ("model", &["ids", "clock", "diagnostic"]),
     ("world", &["ids", "clock", "model"]),
