@@ -5,6 +5,7 @@
 //! those above it (`tests/layers.rs` holds the table).
 //!
 //! What is absent on purpose:
+//! - `alarm` cannot look or act: it reads what came and believes nobody by itself.
 //! - `plan`, `action` and `check` cannot look or send: they stand above the drivers.
 //! - `engine` cannot read a runbook: it runs sealed plans.
 //! - `view` cannot reach the engine, the store or a driver: it can ask, not change.

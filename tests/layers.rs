@@ -12,9 +12,9 @@ use std::{
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("clock", &[]),
-    ("diagnostic", &[]),
     ("alarm", &["ids", "clock"]),
     ("intake", &["ids", "clock", "alarm"]),
+    ("diagnostic", &[]),
     ("model", &["ids", "clock", "diagnostic"]),
     ("world", &["ids", "clock", "model"]),
     ("action", &["ids", "clock", "model", "world"]),
