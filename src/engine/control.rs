@@ -44,6 +44,7 @@ fn judge(state: &RunState, posted: &Posted) -> Result<Vec<EventKind>, String> {
             let waits_for_it = matches!(&state.paused, Some(PauseReason::Unanswered(_) | PauseReason::InDoubt(_)));
             Ok(std::iter::once(given).chain(go_on().filter(|_| waits_for_it)).collect())
         }
+        Control::Unknown => Err("the lifeboat that holds the run does not know what is asked: a newer one asked it".into()),
         Control::Pause if state.paused.is_some() => Err("it is paused already".into()),
         Control::Pause => Ok(vec![EventKind::RunPaused { why: PauseReason::Asked(by()) }]),
         Control::Continue => {
@@ -133,3 +134,6 @@ fn word(state: &StepState) -> &'static str {
         StepState::Undone => "undone",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,13 @@
 //! The loop: one input, decide, one commit, fold, tell, begin what is wanted.
 
+mod leaving;
+
 use super::{
     control,
     decide::{Cx, Live, decide},
     doors::{Deps, Doors, Ended, EngineError, Signal},
-    late, past,
+    late,
+    past::{self, Took},
     poller::{Poller, glance},
     state::{Phase, RunState},
     step_run::{EffectStatus, StepState},
@@ -14,7 +17,7 @@ use super::{
 use crate::{
     clock::{Hold, Span, Timestamp},
     driver::SendError,
-    event::{Control, Event, EventKind, Notice, PauseReason, Posted, Request, StepView, Way},
+    event::{Control, Event, EventKind, Notice, Posted, Request, StepView, Way},
     ids::{ControlId, EffectNo, SiteName, StepId},
     model::Mode,
     plan::PlanStep,
@@ -52,10 +55,16 @@ pub(super) struct Dispatcher {
     interrupts: u32,
     wake: Option<Timestamp>,
     last_inbox: Timestamp,
+    /// The inbox could not be read the last time.
+    deaf: bool,
     /// Since when this process has seen all that happened.
     watched: Timestamp,
     hold: Option<Hold>,
     told: BTreeMap<StepId, StepView>,
+    /// How long calls took, not kept yet.
+    took: Vec<Took>,
+    /// What just happened and goes into the next commit.
+    happened: Vec<EventKind>,
     /// Facts that the state holds already and the journal does not: they go with the first commit.
     first: Vec<Event>,
 }
@@ -82,9 +91,12 @@ impl Dispatcher {
             interrupts: 0,
             wake: None,
             last_inbox,
+            deaf: false,
             watched: Timestamp(0),
             hold: None,
             told: BTreeMap::new(),
+            took: vec![],
+            happened: vec![],
             first: vec![],
         }
     }
@@ -101,8 +113,9 @@ impl Dispatcher {
     /// Drives the run until it ends or waits for people.
     pub(super) async fn run(mut self) -> Result<(Ended, RunState), EngineError> {
         loop {
-            self.turn(vec![]).await?;
+            self.turn().await?;
             if let Some(ended) = self.ended() {
+                past::keep(&**self.deps.journal.store(), std::mem::take(&mut self.took)).await;
                 let Self { state, deps, .. } = self;
                 deps.journal.release().await?;
                 return Ok((ended, state));
@@ -115,13 +128,13 @@ impl Dispatcher {
         }
     }
 
-    /// Takes in what happened, decides until there is nothing new, and commits all of it at once: the
-    /// answer to one send and the intent of the next are one commit.
-    async fn turn(&mut self, happened: Vec<EventKind>) -> Result<(), EngineError> {
+    /// Decides on what happened until there is nothing new, and commits all of it at once: the answer to
+    /// one send and the intent of the next are one commit.
+    async fn turn(&mut self) -> Result<(), EngineError> {
         let now = self.deps.clock.now();
         let mut batch = std::mem::take(&mut self.first);
         let mut scratch = (!batch.is_empty()).then(|| self.state.clone());
-        let mut facts = happened;
+        let mut facts = std::mem::take(&mut self.happened);
         loop {
             if facts.is_empty() {
                 let turn = decide(scratch.as_ref().unwrap_or(&self.state), &self.world, now, self.live);
@@ -167,7 +180,7 @@ impl Dispatcher {
 
     async fn append(&mut self, batch: Vec<Event>, next: RunState) -> Result<(), EngineError> {
         let permits = self.deps.journal.append(&batch).await?;
-        past::keep(&**self.deps.journal.store(), &next, &batch, self.watched).await;
+        self.took.extend(past::took(&next, &batch, self.watched));
         let intents = batch.iter().filter_map(|e| match &e.kind {
             EventKind::EffectIntended { step, effect, .. } => Some((step.clone(), *effect)),
             _ => None,
@@ -259,12 +272,14 @@ impl Dispatcher {
     async fn begin(&mut self) {
         let now = self.deps.clock.now();
         let wanted = wanted(&self.state, &self.world, now, self.live);
-        self.poller.past.recall(&**self.deps.journal.store(), &wanted.looks, now).await;
         for key in wanted.sends {
             if let Some(permit) = self.permits.remove(&key) {
                 self.send(key, permit);
             }
         }
+        // A cache: nothing that is sent waits for it.
+        past::keep(&**self.deps.journal.store(), std::mem::take(&mut self.took)).await;
+        self.poller.past.recall(&**self.deps.journal.store(), &wanted.looks, now).await;
         let (glances, next) = self.poller.due(&wanted.looks, &self.world, now);
         for one in glances {
             let (to, clock) = (self.inputs.0.clone(), self.deps.clock.clone());
@@ -321,46 +336,40 @@ impl Dispatcher {
 
     /// Takes one input in. Gives whether the process leaves at once.
     async fn take(&mut self, input: Input) -> Result<bool, EngineError> {
-        match input {
+        let facts = match input {
             Input::Seen(id, sights) => {
                 let fresh = self.poller.landed(id, sights);
                 self.tell(|| Notice::Seen(fresh.clone()));
                 for sight in fresh {
                     self.world.put(sight);
                 }
+                vec![]
             }
             Input::Sent(step, effect, result) => {
-                self.answered(&step, |cx, step| steps::answered(cx, step, effect, result)).await?;
+                self.answered(&step, |cx, step| steps::answered(cx, step, effect, result))
             }
-            Input::Overtaken(step, effect) => {
-                self.answered(&step, |cx, step| steps::overtaken(cx, step, effect)).await?;
+            Input::Overtaken(step, effect) => self.answered(&step, |cx, step| steps::overtaken(cx, step, effect)),
+            Input::Request(Request::Leave) => {
+                self.leave();
+                vec![]
             }
-            Input::Request(Request::Leave) => self.leave(),
-            Input::Request(Request::Control(control)) => self.control(control).await?,
+            Input::Request(Request::Control(control)) => self.control(control),
             Input::Signal(signal) => return self.signal(signal).await,
-            Input::Due => {}
-        }
-        if self.state.outcome.is_none() {
-            self.housekeeping().await?;
-        }
+            Input::Due => vec![],
+        };
+        self.housekeeping(facts).await?;
         Ok(false)
     }
 
-    /// Takes in the facts that an answer to a send gives, and goes on from there.
-    async fn answered(
-        &mut self,
-        step: &StepId,
-        facts: impl FnOnce(&Cx<'_>, &PlanStep) -> Vec<EventKind>,
-    ) -> Result<(), EngineError> {
-        let plan = self.state.plan.clone();
-        let Some(step) = plan.step(step) else { return Ok(()) };
+    /// The facts that an answer to a send gives.
+    fn answered(&self, step: &StepId, facts: impl FnOnce(&Cx<'_>, &PlanStep) -> Vec<EventKind>) -> Vec<EventKind> {
         let cx = Cx { state: &self.state, world: &self.world, now: self.deps.clock.now(), live: self.live };
-        let facts = facts(&cx, step);
-        self.turn(facts).await
+        self.state.plan.step(step).map(|step| facts(&cx, step)).unwrap_or_default()
     }
 
-    /// What has to be done every now and then, whatever happens: the lease, the inbox, the clock.
-    async fn housekeeping(&mut self) -> Result<(), EngineError> {
+    /// What has to be done every now and then, whatever happens, and before anything is decided: the lease,
+    /// the inbox, the clock. What just happened goes with what it leads to, unless people want otherwise.
+    async fn housekeeping(&mut self, happened: Vec<EventKind>) -> Result<(), EngineError> {
         const RENEW_BEFORE: Span = Span::secs(20);
         let left = self.deps.journal.deadline().since(self.deps.boot.boot());
         if left < RENEW_BEFORE {
@@ -368,22 +377,34 @@ impl Dispatcher {
         }
         let now = self.deps.clock.now();
         self.tell(|| Notice::Tick(now));
-        if now < self.last_inbox + self.deps.tempo.0 {
-            return Ok(());
+        if now >= self.last_inbox + self.deps.tempo.0 {
+            self.last_inbox = now;
+            let posted = self.posted().await?;
+            if !posted.is_empty() {
+                self.commit(happened).await?;
+                for one in posted {
+                    self.commit(control::receive(&self.state, &one)).await?;
+                }
+                return Ok(());
+            }
         }
-        self.last_inbox = now;
-        for one in self.posted().await? {
-            let events = control::receive(&self.state, &one);
-            self.commit(events).await?;
-        }
+        self.happened = happened;
         Ok(())
     }
 
     /// What people posted since. What cannot be read now can be in a moment, and stays there till then.
-    async fn posted(&self) -> Result<Vec<Posted>, EngineError> {
+    async fn posted(&mut self) -> Result<Vec<Posted>, EngineError> {
         match self.deps.journal.store().inbox(&self.state.run, self.state.last_control).await {
-            Err(StoreError::Outage { .. }) if !self.deps.journal.expired() => Ok(vec![]),
-            other => Ok(other?),
+            Err(StoreError::Outage { why, .. }) if !self.deps.journal.expired() => {
+                if !std::mem::replace(&mut self.deaf, true) {
+                    self.say(format!("what other terminals ask cannot be read, and is tried again: {why}"));
+                }
+                Ok(vec![])
+            }
+            other => {
+                self.deaf = false;
+                Ok(other?)
+            }
         }
     }
 
@@ -396,71 +417,10 @@ impl Dispatcher {
     }
 
     /// A control from the run's own terminal: it needs no inbox.
-    async fn control(&mut self, control: Control) -> Result<(), EngineError> {
+    fn control(&self, control: Control) -> Vec<EventKind> {
         let now = self.deps.clock.now();
         let posted = Posted { id: ControlId(0), at: now, by: self.deps.who.clone(), control };
-        let events = control::receive(&self.state, &posted);
-        self.commit(events).await
-    }
-
-    async fn signal(&mut self, signal: Signal) -> Result<bool, EngineError> {
-        if signal == Signal::Hangup {
-            self.live.interactive = false;
-            self.tell(|| Notice::Leaving);
-            self.say(format!("the terminal is gone: the run goes on to its next gate{}", self.held()));
-            return Ok(false);
-        }
-        // A run that went on after the last one begins to count anew.
-        self.interrupts = if self.state.paused.is_none() && !self.live.stop_calls { 1 } else { self.interrupts + 1 };
-        // Whoever ends the process is not there to be asked.
-        if signal == Signal::Terminate {
-            self.live.interactive = false;
-            self.tell(|| Notice::Leaving);
-        }
-        match self.interrupts {
-            1 if self.state.paused.is_none() => {
-                self.say("pausing at the next safe point; interrupt again to stop new calls now".into());
-                self.commit(vec![EventKind::RunPaused { why: PauseReason::Signal }]).await?;
-                if !self.live.interactive {
-                    self.say_why_it_stays();
-                }
-            }
-            1 | 2 => {
-                self.live.stop_calls = true;
-                self.tell(|| Notice::Leaving);
-                let held = self.held();
-                self.say(format!("no new calls; settling those in flight; interrupt again to leave at once{held}"));
-            }
-            _ => return Ok(true),
-        }
-        Ok(false)
-    }
-
-    /// Nobody is there to be asked any more.
-    fn leave(&mut self) {
-        self.live.interactive = false;
-        self.tell(|| Notice::Leaving);
-        self.say_why_it_stays();
-    }
-
-    /// A paused run whose process does not end yet, for the sake of what it holds closed.
-    fn say_why_it_stays(&self) {
-        if self.state.paused.is_some() && self.guards_a_hold() {
-            self.say(format!("this process stays until that is undone{}", self.held()));
-        }
-    }
-
-    fn say(&self, text: String) {
-        self.tell(|| Notice::Line(text));
-    }
-
-    /// What is held closed, since and until when, to be put behind a sentence.
-    fn held(&self) -> String {
-        let one = |h: &super::state::Held| {
-            format!("{} since {}, until {} at most", h.what, h.since.time_of_day(), h.until.time_of_day())
-        };
-        let all: Vec<_> = self.state.holds.values().map(one).collect();
-        if all.is_empty() { String::new() } else { format!("; held: {}", all.join(", ")) }
+        control::receive(&self.state, &posted)
     }
 
     pub(super) fn tell(&self, notice: impl FnOnce() -> Notice) {

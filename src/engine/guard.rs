@@ -35,7 +35,8 @@ pub(super) fn guard(cx: &Cx<'_>, step: &PlanStep, mut found: Writers, turn: &mut
         }
         // Answered once for the run, by the consent to the promotion; or the run closed it itself before, and
         // to stop here would leave users without the only writer.
-        if emergency || (cx.state.past_return() && found.unseen.iter().all(|other| closed_by_run(cx, other))) {
+        let opens = step.draft.action.as_deref() != Some("retire");
+        if emergency || (opens && cx.state.past_return() && found.unseen.iter().all(|other| closed_by_run(cx, other))) {
             owe(cx, &found, turn);
             return true;
         }

@@ -69,17 +69,31 @@ impl Past {
     }
 }
 
-/// Keeps what the facts just committed tell of how long a call took. `watched`: since when this process
-/// has seen all that happened.
-pub(super) async fn keep(store: &dyn Store, state: &RunState, events: &[Event], watched: Timestamp) {
-    for event in events {
-        let (EventKind::StepSucceeded { step, .. } | EventKind::StepUndone { step }) = &event.kind else { continue };
-        let Some(sent) = state.steps.get(step).and_then(|run| run.past_now().sent.last()) else { continue };
+/// How long a call took, and when it was done.
+#[derive(Debug)]
+pub(super) struct Took {
+    call: String,
+    region: Region,
+    took: Span,
+    at: Timestamp,
+}
+
+/// What facts tell of how long calls took. `watched`: since when this process has seen all that happened.
+pub(super) fn took(state: &RunState, events: &[Event], watched: Timestamp) -> Vec<Took> {
+    let one = |event: &Event| {
+        let (EventKind::StepSucceeded { step, .. } | EventKind::StepUndone { step }) = &event.kind else { return None };
+        let sent = state.steps.get(step)?.past_now().sent.last()?;
         let took = event.at.since(sent.at);
-        if sent.at > watched && took >= WORTH_IT {
-            let (call, region) = key(&sent.effect);
-            store.note_took(&call, &region, took, event.at).await;
-        }
+        let (call, region) = key(&sent.effect);
+        (sent.at > watched && took >= WORTH_IT).then_some(Took { call, region, took, at: event.at })
+    };
+    events.iter().filter_map(one).collect()
+}
+
+/// Keeps it in the store.
+pub(super) async fn keep(store: &dyn Store, all: Vec<Took>) {
+    for Took { call, region, took, at } in all {
+        store.note_took(&call, &region, took, at).await;
     }
 }
 

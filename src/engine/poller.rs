@@ -11,7 +11,7 @@
 //! minutes. Where the store tells how long a call takes as a rule, looks are half as many before that
 //! time, and three times as many in it. What does not answer does not move: how long its silence has
 //! lasted says nothing of its end, and a site that returns writable must be met at once, so it is looked
-//! at every five seconds at least.
+//! at every five seconds (every ten, once the allowance below is spent).
 //!
 //! However many wait, no question is asked more often than [`Allowance`] grants. It counts repeated
 //! looks alone: a step that begins never waits for it.
@@ -156,9 +156,13 @@ impl Poller {
         world: &World,
         now: Timestamp,
     ) -> (Vec<Glance>, Option<Timestamp>) {
+        let moves = wanted.iter().filter(|(_, interest)| interest.after.is_some());
+        let moving: BTreeSet<_> = moves.filter_map(|(target, _)| asked(target)).collect();
+        let over = self.allowances.iter_mut().filter(|(asked, _)| !moving.contains(*asked));
+        over.for_each(|(_, allowance)| allowance.since = now);
         let (mut groups, mut next): (BTreeMap<_, Vec<Target>>, Option<Timestamp>) = (BTreeMap::new(), None);
         for waiting in self.waiting(wanted, world, now) {
-            let at = self.leaves(&waiting, now);
+            let at = self.leaves(&waiting, &moving, now);
             if at <= now {
                 for target in waiting.targets {
                     groups.entry(target.company()).or_default().push(target.clone());
@@ -208,13 +212,15 @@ impl Poller {
     }
 
     /// When a look for those who wait leaves; where that is now, it is counted.
-    fn leaves(&mut self, waiting: &Waiting<'_>, now: Timestamp) -> Timestamp {
+    fn leaves(&mut self, waiting: &Waiting<'_>, moving: &BTreeSet<Asked>, now: Timestamp) -> Timestamp {
         let Some(asked) = waiting.targets.first().and_then(|target| asked(target)) else {
             return waiting.first.or(waiting.again).unwrap_or(now);
         };
         let Some(again) = waiting.again else {
-            // Nobody waits for something that moves: what follows is another wait.
-            self.allowances.remove(&asked);
+            if !moving.contains(&asked) {
+                // Nobody waits for something that moves: what follows is another wait.
+                self.allowances.remove(&asked);
+            }
             return waiting.first.unwrap_or(now);
         };
         if let Some(first) = waiting.first.filter(|first| *first <= now) {

@@ -261,8 +261,16 @@ pub(super) fn overtaken(cx: &Cx<'_>, step: &PlanStep, effect: EffectNo) -> Vec<E
     let of = cx.state.steps[&step.id].effects.get(&effect);
     let why = changed_by_another(of.map_or_else(String::new, |run| run.effect.target.to_string()));
     turn.push(EventKind::EffectRefused { step: step.id.clone(), effect, why: why.clone(), lasting: true });
-    superseded(cx, step, why, &mut turn);
+    if !is_left_behind(cx, step) {
+        superseded(cx, step, why, &mut turn);
+    }
     turn.events
+}
+
+/// The run turned back while the step still went forward: what becomes of that is a fact, and no failure of
+/// its undo.
+fn is_left_behind(cx: &Cx<'_>, step: &PlanStep) -> bool {
+    matches!(cx.state.phase, Phase::Undoing { .. }) && cx.state.steps[&step.id].way == Way::Forward
 }
 
 fn changed_by_another(what: impl std::fmt::Display) -> String {
@@ -314,7 +322,7 @@ fn refused(cx: &Cx<'_>, step: &PlanStep, effect: EffectNo, (why, lasting): (Stri
     const DEFAULT: Retry = Retry { attempts: u32::MAX, delay: Span::secs(2), max_delay: Span::secs(30) };
     turn.push(EventKind::EffectRefused { step: step.id.clone(), effect, why: why.clone(), lasting });
     let run = &cx.state.steps[&step.id];
-    if run.state != StepState::Running {
+    if run.state != StepState::Running || is_left_behind(cx, step) {
         return;
     }
     // A command or a request that the author wants tried again may say yes the next time.
@@ -357,7 +365,9 @@ fn settle(cx: &Cx<'_>, step: &PlanStep, no: EffectNo, effect: &EffectRun, turn: 
         landed @ (Landed::Yes | Landed::InProgress) => turn.push(settled(landed)),
         Landed::Superseded => {
             turn.push(settled(Landed::Superseded));
-            superseded(cx, step, changed_by_another(&effect.effect.target), turn);
+            if !is_left_behind(cx, step) {
+                superseded(cx, step, changed_by_another(&effect.effect.target), turn);
+            }
         }
         Landed::No if sight.at >= not_before => turn.push(settled(Landed::No)),
         Landed::No | Landed::Unclear if cx.now < not_before => turn.wake(not_before),

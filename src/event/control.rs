@@ -57,6 +57,9 @@ pub enum Control {
         /// Why.
         why: String,
     },
+    /// Something that this lifeboat does not know: a newer one posted it.
+    #[serde(other)]
+    Unknown,
 }
 
 /// What the people at the run's own terminal send to it.

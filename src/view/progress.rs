@@ -53,8 +53,10 @@ pub struct Progress {
     pub measured: BTreeMap<Objective, Measure>,
     /// What became of its effects.
     pub effects: BTreeMap<(StepId, EffectNo), Sent>,
-    /// An irreversible effect was intended: there is only forward.
+    /// An irreversible effect was sent, or may have been: there is only forward.
     pub irrevocable: bool,
+    /// Effects that are irreversible.
+    lasting: BTreeSet<(StepId, EffectNo)>,
     /// What running steps wait for.
     pub waits: BTreeMap<StepId, StepView>,
     /// What was seen last.
@@ -282,7 +284,9 @@ impl Progress {
         use EventKind as K;
         let (key, sent) = match kind {
             K::EffectIntended { step, effect, call, .. } => {
-                self.irrevocable |= call.impact() == Impact::Irreversible;
+                if call.impact() == Impact::Irreversible {
+                    self.lasting.insert((step.clone(), *effect));
+                }
                 ((step.clone(), *effect), Sent::Intended)
             }
             K::EffectApplied { step, effect, .. } => ((step.clone(), *effect), Sent::Applied),
@@ -299,6 +303,8 @@ impl Progress {
             _ => return,
         };
         self.effects.insert(key, sent);
+        let happened = |key: &(StepId, EffectNo)| self.effects.get(key).is_some_and(|sent| *sent != Sent::Refused);
+        self.irrevocable = self.lasting.iter().any(happened);
     }
 
     /// How far effects came: how many of them are so.

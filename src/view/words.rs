@@ -446,6 +446,7 @@ fn control(control: &Control) -> String {
         Control::Cancel => "cancel".into(),
         Control::Undo => "undo the run".into(),
         Control::Abandon { why } => format!("abandon the run ({why})"),
+        Control::Unknown => "something that this lifeboat does not know".into(),
         Control::Supersede { by, why } => format!("give way to run {by} ({why})"),
     }
 }

@@ -244,3 +244,22 @@ fn a_step_that_begins_waits_for_no_allowance() {
     let (glances, _) = poller.due(&wanted, &World::default(), now);
     assert_eq!(glances.into_iter().map(|g| g.targets).collect::<Vec<_>>(), [vec![call.target.clone(), other]]);
 }
+
+#[test]
+fn who_begins_while_an_answer_is_on_its_way_gives_the_others_no_new_allowance() {
+    let (call, other) = (promotion("orders"), at_ohio(What::Db("users".into())));
+    let mut poller = Poller::new(Arc::new(Nobody), BTreeMap::new());
+    let start = Timestamp(0);
+    let waits = Interest { since: start, after: Some(&call), not_before: start, oldest: start };
+    let mut wanted = BTreeMap::from([(call.target.clone(), waits)]);
+    assert_eq!(poller.due(&wanted, &World::default(), start).0.len(), 1, "it is on its way");
+    let granted = |poller: &Poller| poller.allowances.values().map(|a| a.looks).sum::<u64>();
+    let left = granted(&poller);
+    let soon = start + Span::secs(1);
+    wanted.insert(other, Interest { since: soon, after: None, not_before: soon, oldest: soon });
+    assert_eq!(poller.due(&wanted, &World::default(), soon).0.len(), 1, "a step that begins does not wait for it");
+    assert_eq!(granted(&poller), left);
+    poller.due(&BTreeMap::new(), &World::default(), soon);
+    let since = poller.allowances.values().map(|a| a.since).next();
+    assert_eq!((granted(&poller), since), (left, Some(soon)), "who waits next begins to wait then");
+}

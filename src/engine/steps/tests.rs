@@ -231,3 +231,18 @@ fn a_run_that_turns_back_settles_what_is_open_first() {
     assert!(facts.contains(&"effect_settled cut".to_owned()), "{facts:?}");
     assert!(facts.contains(&"attempt_started base".to_owned()), "what did not happen is not undone: {facts:?}");
 }
+
+#[test]
+fn what_is_refused_while_the_run_turns_back_is_no_failure_of_its_undo() {
+    let mut run = Run::planned(
+        "failover:
+  - { id: base, action: exec, with: { command: [base] }, undo: { with: { command: [unbase] } } }
+  - { id: cut, action: exec, with: { command: [cut] }, undo: { with: { command: [uncut] } } }",
+    );
+    run.live.interactive = true;
+    run.turn();
+    run.applied();
+    assert_eq!(run.control(crate::event::Control::Undo), ["control_received", "undo_begun"], "cut is under way");
+    assert_eq!(refuse(&mut run), ["effect_refused cut", "attempt_started base", "effect_intended base"]);
+    assert_eq!(run.state.paused, None);
+}

@@ -111,25 +111,27 @@ impl SqliteStore {
 
 impl Inner {
     fn work<T>(&self, job: impl FnOnce(&mut Open<'_>) -> Result<T, Failure>) -> Result<Option<T>, StoreError> {
-        // A job that panicked rolled back as it unwound.
+        // A job that panicked rolled back as it unwound, and took its connection along.
         let mut db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
         let Db { conn, watch, doubt } = &mut *db;
         if conn.is_none() {
             *watch = Watch::default();
             *conn = open::existing(&self.place, self.access)?;
         }
-        let Some(open) = conn else { return Ok(None) };
-        let settled = if *doubt { sync_log(open) } else { Ok(()) };
+        let Some(mut open) = conn.take() else { return Ok(None) };
+        let settled = if *doubt { sync_log(&mut open) } else { Ok(()) };
         let done = settled.and_then(|()| {
             *doubt = false;
-            job(&mut Open { conn: open, watch, place: &self.place, clocks: &self.clocks })
+            job(&mut Open { conn: &mut open, watch, place: &self.place, clocks: &self.clocks })
         });
+        if !matches!(done, Err(Failure::Sqlite { .. })) {
+            *conn = Some(open);
+        }
         match done {
             Ok(value) => Ok(Some(value)),
             Err(Failure::Store(error)) => Err(error),
             Err(Failure::Sqlite { error, applied }) => {
                 *doubt |= applied == Applied::Unknown;
-                *conn = None;
                 Err(StoreError::Outage {
                     applied,
                     why: format!("{}: {}", self.place.database().display(), open::explain(&error)),
@@ -157,8 +159,13 @@ impl Open<'_> {
     fn without_sync<T>(&mut self, job: impl FnOnce(&mut Connection) -> Result<T, Failure>) -> Result<T, Failure> {
         self.conn.pragma_update(None, "synchronous", "NORMAL")?;
         let done = job(self.conn);
-        self.conn.pragma_update(None, "synchronous", "FULL")?;
-        done
+        match (self.conn.pragma_update(None, "synchronous", "FULL"), done) {
+            (Ok(()), done) => done,
+            // A connection that does not sync is dropped, as after every error of the file.
+            (Err(_), Err(Failure::Sqlite { error, applied })) => Err(Failure::Sqlite { error, applied }),
+            (Err(error), Err(Failure::Store(_))) => Err(Failure::Sqlite { error, applied: Applied::No }),
+            (Err(error), Ok(_)) => Err(Failure::Sqlite { error, applied: Applied::Unknown }),
+        }
     }
     /// Writes the log into the database, as far as nobody has to wait for it.
     fn checkpoint(&self) {

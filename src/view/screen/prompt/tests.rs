@@ -104,3 +104,13 @@ fn every_choice_asks_the_run_for_what_it_says() {
     assert!(skip.reason().is_some());
     assert_eq!(skip.request("seen by hand"), Request::Control(Control::Skip { step, why: "seen by hand".into() }));
 }
+
+#[test]
+fn a_promotion_that_was_refused_leaves_the_way_back_open() {
+    let failed = || vec![failed("promote"), paused(PauseReason::StepFailed("promote".into()))];
+    let (promote, effect) = (|| (220, sample::intended("promote", sample::promote())), crate::ids::EffectNo(1));
+    let refused = (221, EventKind::EffectRefused { step: "promote".into(), effect, why: "no".into(), lasting: true });
+    let undo = |progress: &Progress| lines(progress).iter().any(|line| line.starts_with("undo"));
+    assert!(!undo(&progress([vec![promote()], failed()].concat())), "it may have happened");
+    assert!(undo(&progress([vec![promote(), refused], failed()].concat())));
+}
