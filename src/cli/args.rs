@@ -48,7 +48,7 @@ pub(super) enum Command {
     /// Make the site that was left the replica of the active one
     Reprotect(MoveArgs),
     /// Rehearse: failover and failback, each with its reprotect, measured
-    Drill(MoveArgs),
+    Drill(watch::DrillArgs),
     /// Play a runbook in many simulated worlds that fail: how long, how much is lost, what ends badly
     Simulate(SimulateArgs),
     /// Take an unfinished run up again

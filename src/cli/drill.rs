@@ -1,9 +1,10 @@
 //! `lifeboat drill`: the whole way there and back, measured.
 
 use super::{
-    args::{Common, MoveArgs},
+    args::{Common, MoveArgs, watch::DrillArgs},
     exit::{Failure, code},
     moves::{Done, Move, newest},
+    watch,
     wiring::{block_on, commands, print},
 };
 use crate::{
@@ -13,15 +14,38 @@ use crate::{
 };
 
 /// Rehearses failover, reprotect, failback and reprotect. Only in the sandbox, for now.
-pub(super) fn run(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
+pub(super) fn run(common: &Common, args: &DrillArgs) -> Result<u8, Failure> {
     if !common.sandbox {
         return Err(Failure::refused(
             "a drill on real sites needs a complete `drill` overlay, which is not supported yet",
         )
         .hint("add --sandbox to rehearse in a simulated world")
-        .hint(format!("lifeboat plan {}     shows what a real run would do", args.file.display())));
+        .hint(format!("lifeboat plan {}     shows what a real run would do", args.moves.file.display())));
     }
-    block_on(common, rehearse(common, args))
+    match &args.trigger {
+        Some(name) => block_on(common, by_trigger(common, &args.moves, name)),
+        None => block_on(common, rehearse(common, &args.moves)),
+    }
+}
+
+/// The way there as an alarm starts it, then the way back as people go it.
+async fn by_trigger(common: &Common, args: &MoveArgs, name: &str) -> Result<u8, Failure> {
+    let moved = watch::rehearse(common, &args.file, name).await?;
+    if !matches!(moved, code::DONE | code::MISSED | code::UNPROTECTED) {
+        return Ok(moved);
+    }
+    // What was to go wrong has.
+    let (common, args) = (Common { fault: vec![], ..common.clone() }, args.clone());
+    let first = Move::open(&common, &args).await?;
+    let mut worst = worth(&first, &Done::Ran(moved, Mode::Emergency)).await?;
+    for direction in [Direction::Reprotect, Direction::Failback, Direction::Reprotect] {
+        let done = first.with(&args).go(direction).await?;
+        if !matches!(done.code(), code::DONE | code::MISSED | code::UNPROTECTED) {
+            return Ok(done.code());
+        }
+        worst = worst.max(worth(&first, &done).await?);
+    }
+    Ok(worst)
 }
 
 async fn rehearse(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {

@@ -7,21 +7,20 @@ use super::{
     given::{known_step, params, since, wrong},
     held,
     identity::Identities,
-    lease::{busy, claim, is_named},
     run::{begin, interactive, policy},
     wiring::{
-        Loaded, Purpose, World, block_on, commands, keeps_its_world, load, print, realm, situation, store, who, world,
+        Loaded, Purpose, World, block_on, commands, keeps_its_world, load, print, realm, situation, store, world,
     },
 };
 use crate::{
     clock::Timestamp,
     driver::gather,
     engine::{self, RunState, Signal, Start},
-    event::{Cause, Control, Obligation, Policy, Who},
+    event::{Cause, Obligation, Policy},
     ids::{LeaseKey, RunId, Seq, SiteName},
     model::{Direction, Mode},
     plan::{self, Plan, Request, Situation},
-    store::{Journal, RunHead, Store, run_id},
+    store::{RunHead, Store, run_id},
     view,
     world::World as Sights,
 };

@@ -1,7 +1,7 @@
 //! A run from the command's side: screen, signals, engine, closing report.
 
 use super::{
-    args::{Common, Consent, Output},
+    args::{Common, Consent, Output, Speed},
     exit::{Failure, code, of_ended},
     identity,
     lease::claim,
@@ -153,8 +153,9 @@ fn open(
         watchers,
         who: who(consent.operator.as_ref()),
         interactive: screen.asks(),
-        // Whoever started it without people is there to go on with it when one answers.
-        waits: world.beside.is_some(),
+        // Whoever started it without people is there to go on with it when one answers; in virtual time that
+        // would be never.
+        waits: world.beside.is_some() && !(common.sandbox && common.speed == Speed::Max),
         tempo: world.tempo,
     };
     Ok((deps, Doors { requests: hear(asked), signals: world.signals.clone() }, screen))

@@ -208,7 +208,11 @@ async fn silence_means_what_the_runbook_says() {
     let mut counts = Desk::of(one(", silence: alarm")).await;
     assert_eq!(counts.goes("a", InsufficientData, 0).await, ["hold until 60"]);
     counts.outside.0.lock().unwrap().silent = true;
-    assert_eq!(counts.later(Span::mins(1)).await, ["start, incident 0"], "it cannot be asked, which means what it meant before");
+    assert_eq!(
+        counts.later(Span::mins(1)).await,
+        ["start, incident 0"],
+        "it cannot be asked, which means what it meant before"
+    );
 
     let mut nothing = Desk::of(one("")).await;
     assert_eq!(nothing.goes("a", InsufficientData, 0).await, ["nothing: 0 of 1 needed"]);

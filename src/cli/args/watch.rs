@@ -1,5 +1,6 @@
 //! What can be typed of starting without people.
 
+use super::MoveArgs;
 use clap::Args as ClapArgs;
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -70,4 +71,13 @@ pub(in crate::cli) struct AcknowledgeArgs {
     /// Who you are, for the record [default: your login]
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) operator: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(in crate::cli) struct DrillArgs {
+    #[command(flatten)]
+    pub(in crate::cli) moves: MoveArgs,
+    /// Begin with a synthetic alarm: the failover starts by this trigger, as `lifeboat watch` would start it
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["planned", "emergency", "to", "since", "supersede"])]
+    pub(in crate::cli) trigger: Option<String>,
 }

@@ -18,12 +18,11 @@ use super::{
         watch::{TriggerArgs, WatchArgs},
     },
     exit::{Failure, code},
-    said::{book, ledger, write},
-    wiring::{block_on, print, read, who},
+    said::{book, ledger},
+    wiring::{block_on, print, read},
 };
 use crate::{
     alarm::AlarmArn,
-    event::{Decision, NoteKind},
     ids::{NoteNo, RunId},
     runbook::{Trigger, Witness},
     view::notes,
@@ -65,6 +64,12 @@ pub(super) fn run(common: &Common, args: &WatchArgs) -> Result<u8, Failure> {
 pub(super) fn by_hand(common: &Common, args: &TriggerArgs) -> Result<u8, Failure> {
     let shelf = Shelf::open(std::slice::from_ref(&args.file))?;
     block_on(common, async { service::by_hand(common, args, shelf).await })
+}
+
+/// Starts a trigger's failover by synthetic alarms, in the sandbox, and follows it to its end.
+pub(super) async fn rehearse(common: &Common, file: &std::path::Path, name: &str) -> Result<u8, Failure> {
+    let shelf = Shelf::open(&[file.to_owned()])?;
+    service::rehearse(common, shelf, name).await
 }
 
 /// The newest notes, oldest first.

@@ -17,9 +17,9 @@ use crate::{
             watch::{TriggerArgs, WatchArgs},
         },
         exit::{Failure, code},
-        said::{book, write},
+        said::book,
         signals,
-        wiring::{commands, loaded, store, who},
+        wiring::{commands, store, who},
     },
     clock::{Clock, Span, Timestamp, TokioClock},
     engine::{self, Signals},
@@ -398,6 +398,24 @@ pub(super) async fn by_hand(common: &Common, args: &TriggerArgs, shelf: Shelf) -
         Some(against) => Err(Failure::refused(against.why).hint(against.next)),
         None => service.run().await,
     }
+}
+
+/// Every alarm of a trigger goes off at once, in a message as CloudWatch sends it.
+pub(super) async fn rehearse(common: &Common, shelf: Shelf, name: &str) -> Result<u8, Failure> {
+    let (into, arrivals) = channel(AT_ONCE);
+    let (to, told) = unbounded_channel();
+    let service = Service::of(common, shelf, (arrivals, told, to), Some(Once::default())).await?;
+    let (_, trigger) = named(&service.keeper, name)?;
+    let alarms = super::alarms_of(&trigger);
+    if alarms.is_empty() {
+        return Err(Failure::refused(format!("`{name}` waits for no alarm: none can go off"))
+            .hint("make its probes fail instead: lifeboat watch FILE --sandbox --fault primary-lost"));
+    }
+    for alarm in &alarms {
+        drop(into.send(ways::synthetic(alarm, service.clock.now())?).await);
+    }
+    drop(into);
+    service.run().await
 }
 
 fn named(keeper: &Keeper, name: &str) -> Result<(Arc<crate::runbook::Runbook>, crate::runbook::Trigger), Failure> {

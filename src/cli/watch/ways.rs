@@ -3,7 +3,7 @@
 
 use super::{Told, eyes::Sight, stats::Stats};
 use crate::{
-    alarm::{self, Message, Signal, Way},
+    alarm::{self, AlarmArn, Message, Signal, Way},
     cli::{args::watch::WatchArgs, exit::Failure},
     clock::{Timestamp, TokioClock},
     driver::live::{Queue, Received},
@@ -68,6 +68,23 @@ fn one_from_stdin() -> Result<Arrived, Failure> {
         Ok(Message::Alarm(signal)) => Ok(Arrived { signal: Some(signal), settled: None }),
         Ok(Message::Ignored(what)) => Err(Failure::refused(format!("this is {what}: nothing follows from it"))),
         Err(why) => Err(Failure::usage(format!("this is no message of an alarm: {why}"))),
+    }
+}
+
+/// A message as CloudWatch sends it when an alarm goes off, for rehearsals.
+pub(super) fn synthetic(alarm: &AlarmArn, now: Timestamp) -> Result<Arrived, Failure> {
+    let body = serde_json::json!({
+        "AlarmName": alarm.name(),
+        "AlarmArn": alarm.as_str(),
+        "AWSAccountId": alarm.account(),
+        "NewStateValue": "ALARM",
+        "OldStateValue": "OK",
+        "NewStateReason": "a rehearsal",
+        "StateChangeTime": now.to_string(),
+    });
+    match alarm::read(body.to_string().as_bytes(), Way::Hand, None) {
+        Ok(Message::Alarm(signal)) => Ok(Arrived { signal: Some(signal), settled: None }),
+        other => Err(Failure::new(crate::cli::exit::code::INTERNAL, format!("no alarm can be rehearsed: {other:?}"))),
     }
 }
 
