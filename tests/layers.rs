@@ -13,6 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("clock", &[]),
     ("alarm", &["ids", "clock"]),
+    ("intake", &["ids", "clock", "alarm"]),
     ("diagnostic", &[]),
     ("model", &["ids", "clock", "diagnostic"]),
     ("world", &["ids", "clock", "model"]),
