@@ -6,6 +6,7 @@
 //!
 //! What is absent on purpose:
 //! - `alarm` cannot look or act: it reads what came and believes nobody by itself.
+//! - `intake` cannot decide: it hands an alarm on, and tells its sender "taken" once that is decided.
 //! - `plan`, `action` and `check` cannot look or send: they stand above the drivers.
 //! - `engine` cannot read a runbook: it runs sealed plans.
 //! - `view` cannot reach the engine, the store or a driver: it can ask, not change.
