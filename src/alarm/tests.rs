@@ -62,7 +62,7 @@ fn every_message_of_the_world_is_read_as_what_it_is() {
 fn no_payload_is_forgotten() {
     let files = fs::read_dir(payloads()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
     let named = READ_AS.iter().map(|(name, _)| format!("{name}.json"));
-    assert_eq!(files.collect::<BTreeSet<_>>(), named.collect());
+    assert_eq!(files.collect::<BTreeSet<_>>(), named.collect::<BTreeSet<_>>());
 }
 
 #[test]

@@ -40,6 +40,8 @@ enum Told {
     NotBegun { decision: NoteNo, why: String },
     /// It could not now.
     Later { decision: NoteNo },
+    /// A run that was left unfinished goes on.
+    TakenUp,
     /// A run came to rest, with this exit code.
     Rests { code: u8 },
     /// People must know something of a run of this runbook.

@@ -12,13 +12,16 @@ use crate::{
     },
     clock::Timestamp,
     engine::RunState,
-    event::{AcceptLoss, Begin, Cause, EventKind, Notice, Policy, Reach},
+    event::{AcceptLoss, Begin, Cause, EventKind, Notice, PauseReason, Policy, Reach},
     ids::{LeaseKey, NoteNo, RunId},
     model::{Direction, Mode},
     store::{RunHead, Store, StoreError},
     watch::Start,
 };
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Who begins runs without people, for the record.
@@ -32,6 +35,8 @@ pub(super) struct Runs {
     pub(super) to: UnboundedSender<Told>,
     /// The simulated world, where it is that.
     pub(super) world: Option<World>,
+    /// Runs that are being taken up.
+    pub(super) taken: Arc<Mutex<BTreeSet<RunId>>>,
 }
 
 impl Runs {
@@ -111,24 +116,38 @@ impl Runs {
             let Some(head) = runs.into_iter().next().filter(|head| head.outcome.is_none()) else { continue };
             let Ok(state) = replay(&self.store, &head.id).await else { continue };
             let ours = state.holder.as_ref().is_some_and(|who| who.operator == OPERATOR);
-            let free = matches!(self.store.holder(&key).await, Ok(None));
-            if state.cause.is_some() && ours && free {
+            let free = matches!(self.store.holder(&key).await, Ok(holder) if holder.is_none_or(|h| !h.alive));
+            let asked = state.open_asks().next().is_some() || state.paused.is_none() || state.paused == Some(PauseReason::Signal);
+            if state.cause.is_some() && ours && free && asked && self.takes(&head.id) {
                 self.take_up(head, &state);
             }
         }
+    }
+
+    /// Whether nobody here takes the run up already.
+    fn takes(&self, run: &RunId) -> bool {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(run.clone())
+    }
+
+    fn lets_go(&self, run: &RunId) {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(run);
     }
 
     fn take_up(&self, head: RunHead, state: &RunState) {
         let (this, policy) = (self.clone(), state.policy.clone());
         let (runbook, typed) = (state.plan.runbook.clone(), crate::cli::run::typed(&state.plan));
         tokio::spawn(async move {
+            drop(this.to.send(Told::TakenUp));
             drop(this.to.send(Told::Line(format!("run {} is unfinished: it is taken up again", head.id))));
             let consent = consent();
             let beside = this.beside(None, (&runbook, &typed));
             let taken = take_up_as((&this.common, &consent), policy, Some(beside), &this.store, &head).await;
-            if let Err(failure) = taken {
+            let code = taken.unwrap_or_else(|failure| {
                 drop(this.to.send(Told::Line(format!("run {} could not be taken up: {}", head.id, failure.told()))));
-            }
+                failure.code
+            });
+            this.lets_go(&head.id);
+            drop(this.to.send(Told::Rests { code }));
         });
     }
 

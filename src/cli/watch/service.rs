@@ -58,17 +58,16 @@ pub(super) struct Service {
     stats: Arc<Stats>,
     reconcile: Timestamp,
     tend: Timestamp,
+    /// Of which runbook each failover is that was to begin.
+    begun: BTreeMap<NoteNo, String>,
     /// What could not be begun, and when it is tried again.
     later: BTreeMap<NoteNo, Timestamp>,
-    /// One message, followed to its end: how that came out so far, and how many runs go on.
-    once: Option<Once>,
-}
-
-/// How one message was followed.
-#[derive(Clone, Copy, Debug, Default)]
-struct Once {
+    /// How many runs go on in this process.
     running: usize,
-    code: u8,
+    /// One message is followed to its end: the worst code so far.
+    once: Option<u8>,
+    /// It was told to stop, and waits for its runs to come to rest.
+    stopping: bool,
 }
 
 impl Service {
@@ -76,7 +75,7 @@ impl Service {
         let shelf = Shelf::open(&args.files)?;
         let (into, arrivals) = channel(AT_ONCE);
         let (to, told) = unbounded_channel();
-        let service = Self::of(common, shelf, (arrivals, told, to), args.stdin.then(Once::default)).await?;
+        let service = Self::of(common, shelf, (arrivals, told, to), args.stdin.then_some(code::DONE)).await?;
         service.announce(args);
         ways::open(args, &service.sight, into, (&service.stats, &service.to)).await?;
         Ok(service)
@@ -86,7 +85,7 @@ impl Service {
         common: &Common,
         shelf: Shelf,
         (arrivals, told, to): (Receiver<Arrived>, UnboundedReceiver<Told>, UnboundedSender<Told>),
-        once: Option<Once>,
+        once: Option<u8>,
     ) -> Result<Self, Failure> {
         let (store, book) = (store(common, true)?, book(common)?);
         let policies = shelf.policies();
@@ -105,7 +104,7 @@ impl Service {
             keeper,
             shelf,
             sight,
-            runs: Runs { common: common.clone(), store, to: to.clone(), world },
+            runs: Runs { common: common.clone(), store, to: to.clone(), world, taken: Arc::default() },
             clock,
             signals: signals::listen()?,
             arrivals,
@@ -114,8 +113,11 @@ impl Service {
             stats: Arc::default(),
             reconcile: now,
             tend: now,
+            begun: BTreeMap::new(),
             later: BTreeMap::new(),
+            running: 0,
             once,
+            stopping: false,
         })
     }
 
@@ -142,16 +144,16 @@ impl Service {
     /// Goes on until it is stopped, or one message is followed to its end.
     pub(super) async fn run(mut self) -> Result<u8, Failure> {
         loop {
-            let wake = self.work().await;
-            if let Some(code) = self.followed() {
+            let wake = if self.stopping { self.clock.now() + TEND } else { self.work().await };
+            if let Some(code) = self.ends() {
                 return Ok(code);
             }
             let (signals, clock) = (self.signals.clone(), self.clock.clone());
             tokio::select! {
                 biased;
-                signal = signals.next() => if self.stops(signal) { return Ok(code::DONE) },
+                signal = signals.next() => if self.stops(signal) { return Ok(code::LEFT) },
                 Some(told) = self.told.recv() => self.told(told).await,
-                Some(first) = self.arrivals.recv() => self.hear(first).await,
+                Some(first) = self.arrivals.recv(), if !self.stopping => self.hear(first).await,
                 () = clock.sleep_until(wake) => {}
             }
         }
@@ -215,6 +217,10 @@ impl Service {
                 self.rests(code::BUSY);
                 Ok(())
             }
+            Told::TakenUp => {
+                self.running += 1;
+                Ok(())
+            }
             Told::Rests { code } => {
                 self.rests(code);
                 Ok(())
@@ -247,9 +253,8 @@ impl Service {
         }
         for start in self.keeper.starts(now) {
             let Some(loaded) = self.shelf().loaded(&start.what.id.runbook) else { continue };
-            if let Some(once) = &mut self.once {
-                once.running += 1;
-            }
+            self.running += 1;
+            self.begun.insert(start.decision, start.what.id.runbook.clone());
             self.runs.begin(start, loaded);
         }
     }
@@ -307,7 +312,7 @@ impl Service {
 
     fn page_of_failure(&self, note: &Note) -> Option<(String, Page)> {
         let NoteKind::NotBegun { why, decision } = &note.kind else { return None };
-        let runbook = self.keeper.policies().keys().next()?.clone();
+        let runbook = self.begun.get(decision)?.clone();
         let next = self.commands(&runbook).on_file("status");
         let text = format!("the failover that note {decision} decided did not begin: {why}");
         Some((runbook, Page { subject: "lifeboat watch".into(), text, next: Some(next), run: None }))
@@ -336,29 +341,35 @@ impl Service {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A run came to rest.
     fn rests(&mut self, code: u8) {
-        if let Some(once) = &mut self.once {
-            once.running = once.running.saturating_sub(1);
-            once.code = once.code.max(code);
-        }
+        self.running = self.running.saturating_sub(1);
+        self.once = self.once.map(|worst| worst.max(code));
     }
 
-    /// How one message came out, where it was one and nothing more follows from it.
-    fn followed(&mut self) -> Option<u8> {
-        let once = self.once.filter(|once| once.running == 0)?;
-        let ledger = self.keeper.ledger();
+    /// Whether nothing is left to do, and the code of that.
+    fn ends(&self) -> Option<u8> {
+        if self.running > 0 || !self.told.is_empty() {
+            return None;
+        }
+        if self.stopping {
+            return Some(code::DONE);
+        }
+        let (worst, ledger) = (self.once?, self.keeper.ledger());
         let holds = ledger.standing.values().any(|s| matches!(s, Standing::Holding { .. }));
         let open = !self.arrivals.is_closed() || !self.arrivals.is_empty();
-        (!holds && !open && ledger.pending.is_empty() && self.told.is_empty()).then_some(once.code)
+        (!holds && !open && ledger.pending.is_empty()).then_some(worst)
     }
 
-    /// A terminal that hangs up stops no service; all else does. Its runs pause by themselves.
-    fn stops(&self, signal: engine::Signal) -> bool {
-        let stops = signal != engine::Signal::Hangup;
-        if stops {
+    /// A terminal that hangs up stops no service; all else does, the second time at once.
+    fn stops(&mut self, signal: engine::Signal) -> bool {
+        if signal == engine::Signal::Hangup {
+            return false;
+        }
+        if !self.stopping {
             self.log("stops: runs that go on pause at their next safe point, and the next watcher takes them up");
         }
-        stops
+        std::mem::replace(&mut self.stopping, true)
     }
 
     fn trouble(&self, error: &StoreError) {
@@ -390,7 +401,7 @@ pub(super) fn log(common: &Common, line: &str) {
 pub(super) async fn by_hand(common: &Common, args: &TriggerArgs, shelf: Shelf) -> Result<u8, Failure> {
     let (_, arrivals) = channel(1);
     let (to, told) = unbounded_channel();
-    let mut service = Service::of(common, shelf, (arrivals, told, to), Some(Once::default())).await?;
+    let mut service = Service::of(common, shelf, (arrivals, told, to), Some(code::DONE)).await?;
     let (runbook, trigger) = named(&service.keeper, &args.name)?;
     let by = who(args.operator.as_ref());
     let why = format!("{}: {}", by.operator, args.reason);
@@ -404,7 +415,7 @@ pub(super) async fn by_hand(common: &Common, args: &TriggerArgs, shelf: Shelf) -
 pub(super) async fn rehearse(common: &Common, shelf: Shelf, name: &str) -> Result<u8, Failure> {
     let (into, arrivals) = channel(AT_ONCE);
     let (to, told) = unbounded_channel();
-    let service = Service::of(common, shelf, (arrivals, told, to), Some(Once::default())).await?;
+    let service = Service::of(common, shelf, (arrivals, told, to), Some(code::DONE)).await?;
     let (_, trigger) = named(&service.keeper, name)?;
     let alarms = super::alarms_of(&trigger);
     if alarms.is_empty() {

@@ -1,5 +1,6 @@
 //! The real program, in processes of its own, each test in a home of its own.
 
+mod alarms;
 mod codes;
 mod docs;
 mod exclusion;
