@@ -4,7 +4,7 @@
 
 use super::{
     Act, Connected, Look, LookError, SendError,
-    aws::{Eyes, Hand, Met, Pace, Premises, Tried},
+    aws::{Eyes, Hand, Met, Outposts, Pace, Premises, Tried},
     in_time,
     names::{Names, Wanted},
     postgres::Databases,
@@ -58,17 +58,20 @@ impl Ground {
 
 /// Opens both doors to the real world.
 pub fn open(ground: Ground, boot: Arc<dyn BootClock>) -> (LiveLook, LiveAct) {
-    let eyes = Arc::new(Eyes::new(ground.premises(), ground.names(), Arc::new(Pace::default())));
+    let pace = Arc::new(Pace::default());
+    let outposts = Outposts::new(ground.premises(), pace.clone());
+    let eyes = Arc::new(Eyes::new(ground.premises(), ground.names(), pace));
     let hand = Hand::new(&eyes, boot.clone());
     let (web, shell) = (Web::of_machine(), Shell::new(ground.folder.clone()));
     let reaches = Arc::new(Reaches::new(ground, eyes.clone()));
-    let look = LiveLook { eyes, reaches: reaches.clone(), web: web.clone(), shell: shell.clone() };
+    let look = LiveLook { eyes, outposts, reaches: reaches.clone(), web: web.clone(), shell: shell.clone() };
     (look, LiveAct { hand, reaches, web, shell, boot })
 }
 
 /// Looks at the real world.
 pub struct LiveLook {
     eyes: Arc<Eyes>,
+    outposts: Outposts,
     reaches: Arc<Reaches>,
     web: Web,
     shell: Shell,
@@ -93,6 +96,11 @@ impl Look for LiveLook {
 }
 
 impl LiveLook {
+    /// Where alarms live, queues are read and people are told.
+    pub fn outposts(&self) -> &Outposts {
+        &self.outposts
+    }
+
     /// Who we are at a site.
     pub async fn who(&self, site: &SiteName) -> Met {
         Box::pin(self.eyes.who(site)).await
@@ -184,63 +192,5 @@ impl Act for LiveAct {
                 self.web.send(permit.token(), post).await
             }
         }
-    }
-}
-
-// STUB until the other branch lands.
-/// S.
-pub struct AlarmSight {
-    /// S.
-    pub state: String,
-    /// S.
-    pub since: Timestamp,
-    /// S.
-    pub actions_enabled: bool,
-}
-/// R.
-pub struct Received {
-    /// B.
-    pub body: Vec<u8>,
-    /// I.
-    pub id: String,
-    /// R.
-    pub receipt: String,
-}
-/// Q.
-pub struct Queue;
-impl Queue {
-    /// N.
-    pub fn name(&self) -> &str {
-        ""
-    }
-    /// N.
-    pub async fn receive(&self) -> Result<Vec<Received>, String> {
-        Err(String::new())
-    }
-    /// N.
-    pub async fn delete(&self, _: &[String]) -> Result<(), String> {
-        Ok(())
-    }
-    /// N.
-    pub async fn release(&self, _: &str) -> Result<(), String> {
-        Ok(())
-    }
-}
-impl LiveLook {
-    /// N.
-    pub async fn alarms(&self, _: &[String]) -> Vec<Result<AlarmSight, String>> {
-        vec![]
-    }
-    /// N.
-    pub fn queue(&self, _: &str) -> Result<Queue, String> {
-        Ok(Queue)
-    }
-    /// N.
-    pub async fn publish(&self, _: &str, _: &str, _: &str) -> Result<(), String> {
-        Ok(())
-    }
-    /// N.
-    pub async fn confirm(&self, _: &str, _: &str) -> Result<(), String> {
-        Ok(())
     }
 }

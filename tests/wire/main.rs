@@ -35,6 +35,7 @@ mod runs;
 mod sends;
 mod short;
 mod stale;
+mod watch;
 mod web;
 mod witness;
 mod world;

@@ -10,8 +10,9 @@ use crate::{
     },
     clock::{Span, Timestamp},
     driver::{
+        aws::{AlarmSight, Queue},
         gather,
-        live::{AlarmSight, LiveLook, Queue},
+        live::LiveLook,
     },
     ids::{LeaseKey, ProbeName, RunId},
     intake::http::Subscriptions,
@@ -179,14 +180,18 @@ impl Sight {
     /// Alarms, as their Regions say now. The sandbox has none: what was heard counts.
     async fn alarms(&self, runbook: &Runbook, alarms: &[AlarmArn]) -> BTreeMap<AlarmArn, Seen<Known>> {
         let Some(live) = self.world(runbook).and_then(|world| world.live) else { return BTreeMap::new() };
-        let arns: Vec<_> = alarms.iter().map(ToString::to_string).collect();
-        let seen = live.alarms(&arns).await;
-        alarms.iter().zip(seen).map(|(alarm, seen)| (alarm.clone(), seen.and_then(known))).collect()
+        let arns: Vec<_> = alarms.iter().map(AlarmArn::as_str).collect();
+        let mut seen = live.outposts().alarms(&arns).await;
+        let one = |alarm: &AlarmArn| {
+            let there = seen.remove(alarm.as_str())?.map_err(|why| why.to_string());
+            Some((alarm.clone(), there.and_then(|sight| known(sight.ok_or("there is no such alarm")?))))
+        };
+        alarms.iter().filter_map(one).collect()
     }
 
     /// A queue by its URL.
-    pub(super) fn queue(&self, url: &str) -> Result<Queue, String> {
-        self.any_live()?.queue(url)
+    pub(super) async fn queue(&self, url: &str) -> Result<Queue, String> {
+        Queue::open(self.any_live()?.outposts(), url, None).await.map_err(|why| why.to_string())
     }
 
     /// What is real, by any of the runbooks.
@@ -245,6 +250,6 @@ fn known(seen: AlarmSight) -> Seen<Known> {
 #[async_trait]
 impl Subscriptions for Sight {
     async fn confirm(&self, topic: &str, token: &str) -> Result<(), String> {
-        self.any_live()?.confirm(topic, token).await
+        self.any_live()?.outposts().confirm(topic, token).await.map_err(|why| why.to_string())
     }
 }

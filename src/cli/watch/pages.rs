@@ -65,7 +65,7 @@ pub(super) async fn tell(world: Option<&World>, place: &Notify, page: &Page) -> 
     match place {
         Notify::Topic(arn) => {
             let sent = match world.and_then(|world| world.live.clone()) {
-                Some(live) => live.publish(arn, &page.subject, &page.message()).await,
+                Some(live) => live.outposts().publish(arn, &page.subject, &page.message()).await.map(drop).map_err(|why| why.to_string()),
                 None => Err("the sandbox tells nobody".to_owned()),
             };
             (arn.clone(), sent.err())

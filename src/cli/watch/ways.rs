@@ -6,7 +6,7 @@ use crate::{
     alarm::{self, AlarmArn, Message, Signal, Way},
     cli::{args::watch::WatchArgs, exit::Failure},
     clock::{Timestamp, TokioClock},
-    driver::live::{Queue, Received},
+    driver::aws::{Queue, Received},
     intake::{
         self,
         http::{Cached, Door, Token, Web, serve},
@@ -47,8 +47,9 @@ pub(super) async fn open(
         return Ok(());
     }
     for url in &args.queue {
-        let queue = sight.queue(url).map_err(|why| Failure::usage(format!("--queue {url}: {why}")))?;
-        tokio::spawn(drain(queue, into.clone(), to.clone()));
+        let queue = sight.queue(url).await.map_err(|why| Failure::usage(format!("--queue {url}: {why}")))?;
+        let name = url.rsplit('/').next().unwrap_or(url).to_owned();
+        tokio::spawn(drain(name, queue, into.clone(), to.clone()));
     }
     if let Some(address) = args.listen {
         listen(args, address, sight, into.clone(), (stats, to)).await?;
@@ -89,7 +90,7 @@ pub(super) fn synthetic(alarm: &AlarmArn, now: Timestamp) -> Result<Arrived, Fai
 }
 
 /// Takes messages from a queue for ever.
-async fn drain(queue: Queue, into: Sender<Arrived>, to: UnboundedSender<Told>) {
+async fn drain(name: String, queue: Queue, into: Sender<Arrived>, to: UnboundedSender<Told>) {
     const REST: Duration = Duration::from_secs(5);
     let mut failing = false;
     loop {
@@ -97,12 +98,12 @@ async fn drain(queue: Queue, into: Sender<Arrived>, to: UnboundedSender<Told>) {
             Ok(received) => {
                 failing = false;
                 if !received.is_empty() {
-                    take(&queue, received, &into, &to).await;
+                    take((&name, &queue), received, &into, &to).await;
                 }
             }
             Err(why) => {
                 if !std::mem::replace(&mut failing, true) {
-                    drop(to.send(Told::Line(format!("queue {}: {why}; tried again every 5s", queue.name()))));
+                    drop(to.send(Told::Line(format!("queue {}: {why}; tried again every 5s", name))));
                 }
                 tokio::time::sleep(REST).await;
             }
@@ -112,7 +113,7 @@ async fn drain(queue: Queue, into: Sender<Arrived>, to: UnboundedSender<Told>) {
 
 /// Hands a batch over, and deletes what was decided on. What is no message of an alarm is told and deleted:
 /// it would come back for ever.
-async fn take(queue: &Queue, received: Vec<Received>, into: &Sender<Arrived>, to: &UnboundedSender<Told>) {
+async fn take((name, queue): (&str, &Queue), received: Vec<Received>, into: &Sender<Arrived>, to: &UnboundedSender<Told>) {
     let mut waiting = vec![];
     for one in received {
         let signal = match alarm::read(&one.body, Way::Queue, Some(&one.id)) {
@@ -120,13 +121,13 @@ async fn take(queue: &Queue, received: Vec<Received>, into: &Sender<Arrived>, to
             Ok(Message::Ignored(what)) => {
                 drop(to.send(Told::Line(format!(
                     "queue {}: message {} is {what}: nothing follows",
-                    queue.name(),
+                    name,
                     one.id
                 ))));
                 None
             }
             Err(why) => {
-                drop(to.send(Told::Line(format!("queue {}: message {} is refused: {why}", queue.name(), one.id))));
+                drop(to.send(Told::Line(format!("queue {}: message {} is refused: {why}", name, one.id))));
                 None
             }
         };
@@ -144,8 +145,12 @@ async fn take(queue: &Queue, received: Vec<Received>, into: &Sender<Arrived>, to
         // It comes back by itself; sooner where the queue hears of it.
         drop(queue.release(&receipt).await);
     }
-    if let Err(why) = queue.delete(&decided).await {
-        drop(to.send(Told::Line(format!("queue {}: a message that was decided on comes again: {why}", queue.name()))));
+    if decided.is_empty() {
+        return;
+    }
+    for kept in queue.delete(&decided).await {
+        let why = kept.why;
+        drop(to.send(Told::Line(format!("queue {name}: a message that was decided on may come again: {why}"))));
     }
 }
 

@@ -1,0 +1,118 @@
+//! Nobody at a terminal: an alarm of the double goes off, its topic tells a queue, and the service moves.
+
+use crate::{
+    binary::{AGREED, Desk, Running},
+    double::Double,
+    world::{NAME, STANDBY, Wire},
+};
+use serde_json::{Value, json};
+
+/// What alarms tell: a topic in the surviving Region, a queue behind it, and who is to be paged.
+struct Tower {
+    desk: Desk,
+    queue: String,
+    pages: String,
+}
+
+impl Tower {
+    /// A world whose runbook has a trigger of two alarms.
+    fn of(policy: &str) -> Self {
+        let wire = Wire::at_once();
+        let account = wire.account.clone();
+        let arn = |name: &str| format!("arn:aws:cloudwatch:{}:{account}:alarm:{name}", STANDBY.1);
+        let page = format!("arn:aws:sns:{}:{account}:oncall", STANDBY.1);
+        let trigger = format!(
+            "\nnotify: [{{ topic: \"{page}\" }}]\ntriggers:\n  - name: region_lost\n    when: {{ of: [{{ alarm: \"{}\" }}, {{ alarm: \"{}\" }}] }}\n    {policy}\n\nfailover:\n",
+            arn("orders"),
+            arn("canary")
+        );
+        let desk = Desk::of(wire, &[("\nfailover:\n", &trigger)]);
+        let tower = Self { desk, queue: String::new(), pages: String::new() };
+        let (topic, pages) = (tower.topic("dr"), tower.topic("oncall"));
+        let queue = tower.queue("dr-alarms", &topic);
+        let pages = tower.queue("pages", &pages);
+        for name in ["orders", "canary"] {
+            tower.call(
+                "cloudwatch",
+                "put_metric_alarm",
+                &json!({
+                    "AlarmName": name, "MetricName": "Down", "Namespace": "Test", "Period": 60, "EvaluationPeriods": 1,
+                    "Threshold": 1.0, "Statistic": "Sum", "ComparisonOperator": "GreaterThanThreshold",
+                    "AlarmActions": [topic], "OKActions": [topic],
+                }),
+            );
+            tower.goes(name, "OK");
+        }
+        Self { queue, pages, ..tower }
+    }
+
+    fn call(&self, service: &str, operation: &str, asked: &Value) -> Value {
+        self.desk.wire.witness.call(service, STANDBY.1, operation, asked)
+    }
+
+    fn topic(&self, name: &str) -> String {
+        self.call("sns", "create_topic", &json!({ "Name": name }))["TopicArn"].as_str().unwrap().to_owned()
+    }
+
+    /// A queue that hears a topic.
+    fn queue(&self, name: &str, topic: &str) -> String {
+        let url = self.call("sqs", "create_queue", &json!({ "QueueName": name }))["QueueUrl"].as_str().unwrap().to_owned();
+        let arn = format!("arn:aws:sqs:{}:{}:{name}", STANDBY.1, self.desk.wire.account);
+        self.call("sns", "subscribe", &json!({ "TopicArn": topic, "Protocol": "sqs", "Endpoint": arn }));
+        url
+    }
+
+    /// An alarm goes to a state.
+    fn goes(&self, name: &str, state: &str) {
+        let asked = json!({ "AlarmName": name, "StateValue": state, "StateReason": "a drill" });
+        self.call("cloudwatch", "set_alarm_state", &asked);
+    }
+
+    fn watches(&self) -> Running {
+        self.desk.start(&format!("watch RUNBOOK --queue {}", self.queue))
+    }
+
+    /// What people were told so far.
+    fn told(&self) -> String {
+        let asked = json!({ "QueueUrl": self.pages, "MaxNumberOfMessages": 10 });
+        let mut all = String::new();
+        loop {
+            let got = self.call("sqs", "receive_message", &asked);
+            let Some(messages) = got["Messages"].as_array().filter(|m| !m.is_empty()) else { return all };
+            all += &messages.iter().map(ToString::to_string).collect::<String>();
+        }
+    }
+
+    fn left_in_the_queue(&self) -> usize {
+        let asked = json!({ "QueueUrl": self.queue, "AttributeNames": ["All"] });
+        let got = self.call("sqs", "get_queue_attributes", &asked);
+        let count = |name: &str| got["Attributes"][name].as_str().unwrap().parse::<usize>().unwrap();
+        count("ApproximateNumberOfMessages") + count("ApproximateNumberOfMessagesNotVisible")
+    }
+}
+
+#[test]
+fn an_alarm_moves_the_service_and_people_bring_it_home() {
+    let tower = Tower::of("hold: 1s\n    autonomy: full\n    accept_data_loss: 1m");
+    let desk = &tower.desk;
+    let mut watch = tower.watches();
+    watch.hears("watches");
+    tower.goes("orders", "ALARM");
+    tower.goes("canary", "ALARM");
+    watch.until("run_started");
+    watch.until("run_finished");
+    assert_eq!(desk.wire.witness.weights(&desk.wire.zone, NAME)["oregon"], 100);
+    watch.hears("it ended");
+    watch.hears("\"note\":\"told\"");
+    assert_eq!(tower.left_in_the_queue(), 0, "each was let go of");
+    let told = tower.told();
+    for what in ["began by itself", "it ended", "lifeboat show"] {
+        assert!(told.contains(what), "no `{what}` in {told}");
+    }
+    watch.kill();
+    let calls = Double::shared().calls(&desk.wire.account).len();
+    assert!(calls > 0);
+    desk.run(&format!("reprotect RUNBOOK {AGREED}")).ends(0);
+    desk.run(&format!("failback RUNBOOK --no-reprotect {AGREED}")).ends(25);
+    assert_eq!(desk.wire.witness.weights(&desk.wire.zone, NAME)["ohio"], 100);
+}
