@@ -265,7 +265,7 @@ impl Dispatcher {
     /// What is held closed is opened again in time, even if nobody comes back: rule D4 needs a
     /// process. An undo that failed has called for people already.
     fn guards_a_hold(&self) -> bool {
-        let undo = |id: &StepId| self.state.plan.step(id).and_then(|s| s.hold).is_some_and(|h| h.then == HoldEnd::Undo);
+        let undo = |id: &StepId| self.state.planned(id).and_then(|s| s.hold).is_some_and(|h| h.then == HoldEnd::Undo);
         let guarded = self.state.holds.iter().any(|(id, held)| undo(id) && !held.past_return);
         self.state.phase == Phase::Forward && !self.state.past_return() && guarded
     }
@@ -459,8 +459,7 @@ impl Dispatcher {
 impl Answer {
     /// The facts that it gives.
     fn facts(self, cx: &Cx<'_>) -> Vec<EventKind> {
-        let plan = cx.state.plan.clone();
-        let Some(step) = plan.step(&self.step) else { return vec![] };
+        let Some(step) = cx.state.planned(&self.step) else { return vec![] };
         match self.how {
             How::Sent(result) => steps::answered(cx, step, self.effect, result),
             How::Overtaken => steps::overtaken(cx, step, self.effect),
