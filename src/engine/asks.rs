@@ -276,7 +276,7 @@ pub(super) fn answer(cx: &Cx<'_>, turn: &mut Turn) {
 }
 
 fn silence(cx: &Cx<'_>, ask: &Ask) -> &'static str {
-    let confirm = ask.step.as_ref().and_then(|id| cx.state.plan.step(id)?.confirm.as_ref());
+    let confirm = ask.step.as_ref().and_then(|id| cx.state.planned(id)?.confirm.as_ref());
     match confirm.map(|c| c.on_timeout) {
         Some(OnTimeout::Proceed) => PROCEED,
         Some(OnTimeout::Undo) => UNDO,
@@ -289,7 +289,7 @@ fn silence(cx: &Cx<'_>, ask: &Ask) -> &'static str {
 fn by_flag(cx: &Cx<'_>, ask: &Ask) -> Option<(Answered, AnsweredBy)> {
     let policy = &cx.state.policy;
     let flag = |text: String| Some((Answered::Yes, AnsweredBy::Flag(text)));
-    let step = ask.step.as_ref().and_then(|id| cx.state.plan.step(id));
+    let step = ask.step.as_ref().and_then(|id| cx.state.planned(id));
     match ask.question {
         // Whoever let the run begin alone said how far: beyond it a person is asked.
         Question::Consent if policy.reach.is_some() => None,

@@ -43,27 +43,23 @@ pub struct Turn {
     pub events: Vec<EventKind>,
     /// When to decide again at the latest, where nothing else happens.
     pub wake: Option<Timestamp>,
+    /// The run turned: what was to follow in this turn is decided anew.
+    turned: bool,
 }
 
 impl Turn {
     pub(super) fn push(&mut self, event: EventKind) {
+        self.turned |= matches!(
+            event,
+            EventKind::RunPaused { .. }
+                | EventKind::UndoBegun { .. }
+                | EventKind::ClosingBegun
+                | EventKind::RunFinished { .. }
+        );
         self.events.push(event);
     }
     pub(super) fn wake(&mut self, at: Timestamp) {
         self.wake = Some(self.wake.map_or(at, |t| t.min(at)));
-    }
-    /// The run turned: what was to follow in this turn is decided anew.
-    fn turned(&self) -> bool {
-        let turns = |e: &EventKind| {
-            matches!(
-                e,
-                EventKind::RunPaused { .. }
-                    | EventKind::UndoBegun { .. }
-                    | EventKind::ClosingBegun
-                    | EventKind::RunFinished { .. }
-            )
-        };
-        self.events.iter().any(turns)
     }
 }
 
@@ -83,16 +79,16 @@ pub fn decide(state: &RunState, world: &World, now: Timestamp, live: Live) -> Tu
         return turn;
     }
     asks::answer(&cx, &mut turn);
-    if turn.turned() || !turn.events.is_empty() {
+    if turn.turned || !turn.events.is_empty() {
         return turn;
     }
     if state.phase == Phase::Forward {
         asks::refused(&cx, &mut turn);
-        if !turn.turned() {
+        if !turn.turned {
             holds::overdue(&cx, &mut turn);
         }
     }
-    if turn.turned() {
+    if turn.turned {
         return turn;
     }
     match state.phase {
@@ -110,7 +106,7 @@ fn forward(cx: &Cx<'_>, turn: &mut Turn) {
     }
     for step in &cx.state.plan.steps {
         steps::advance(cx, step, turn);
-        if turn.turned() {
+        if turn.turned {
             return;
         }
     }

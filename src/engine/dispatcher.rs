@@ -20,7 +20,6 @@ use crate::{
     event::{Control, Event, EventKind, Notice, Posted, Request, StepView, Way},
     ids::{ControlId, EffectNo, SiteName, StepId},
     model::Mode,
-    plan::PlanStep,
     runbook::HoldEnd,
     store::StoreError,
     world::{Receipt, Sight, Target, World, permit::Permit},
@@ -34,13 +33,27 @@ pub(super) const MOMENT: Span = Span::ms(500);
 /// Everything that can happen to a run.
 enum Input {
     Seen(u64, Vec<Sight>),
-    Sent(StepId, EffectNo, Result<Receipt, SendError>),
-    /// Somebody else changed its target before it was sent: it was not.
-    Overtaken(StepId, EffectNo),
+    Answer(Answer),
     Request(Request),
     Signal(Signal),
     Due,
 }
+
+/// What became of a send.
+struct Answer {
+    step: StepId,
+    effect: EffectNo,
+    how: How,
+}
+
+enum How {
+    Sent(Result<Receipt, SendError>),
+    /// Somebody else changed its target before it was sent: it was not.
+    Overtaken,
+}
+
+/// So much is decided on at once at most.
+const AT_ONCE: usize = 10_000;
 
 /// A run and all that is under way for it.
 pub(super) struct Dispatcher {
@@ -63,8 +76,8 @@ pub(super) struct Dispatcher {
     told: BTreeMap<StepId, StepView>,
     /// How long calls took, not kept yet.
     took: Vec<Took>,
-    /// What just happened and goes into the next commit.
-    happened: Vec<EventKind>,
+    /// What became of sends, to be decided on.
+    answers: Vec<Answer>,
     /// Facts that the state holds already and the journal does not: they go with the first commit.
     first: Vec<Event>,
 }
@@ -96,7 +109,7 @@ impl Dispatcher {
             hold: None,
             told: BTreeMap::new(),
             took: vec![],
-            happened: vec![],
+            answers: vec![],
             first: vec![],
         }
     }
@@ -113,7 +126,7 @@ impl Dispatcher {
     /// Drives the run until it ends or waits for people.
     pub(super) async fn run(mut self) -> Result<(Ended, RunState), EngineError> {
         loop {
-            self.turn().await?;
+            self.turn(true).await?;
             if let Some(ended) = self.ended() {
                 past::keep(&**self.deps.journal.store(), std::mem::take(&mut self.took)).await;
                 let Self { state, deps, .. } = self;
@@ -121,91 +134,81 @@ impl Dispatcher {
                 return Ok((ended, state));
             }
             self.begin().await;
-            let input = self.next().await;
-            if self.take(input).await? {
+            let inputs = self.next().await;
+            if self.take(inputs).await? {
                 return Ok((Ended::Left, self.state));
             }
         }
     }
 
-    /// Decides on what happened until there is nothing new, and commits all of it at once: the answer to
-    /// one send and the intent of the next are one commit.
-    async fn turn(&mut self) -> Result<(), EngineError> {
+    /// Takes in what became of sends, decides until there is nothing new, and commits all of it at once:
+    /// the answers to sends and the intents of the next ones are one commit, however many they are. The
+    /// state is ahead of the journal meanwhile; where the commit fails, the process ends.
+    async fn turn(&mut self, decides: bool) -> Result<(), EngineError> {
         let now = self.deps.clock.now();
         let mut batch = std::mem::take(&mut self.first);
-        let mut scratch = (!batch.is_empty()).then(|| self.state.clone());
-        let mut facts = std::mem::take(&mut self.happened);
-        loop {
-            if facts.is_empty() {
-                let turn = decide(scratch.as_ref().unwrap_or(&self.state), &self.world, now, self.live);
-                (self.wake, facts) = (turn.wake, turn.events);
-            }
-            if facts.is_empty() {
+        for answer in std::mem::take(&mut self.answers) {
+            let facts = answer.facts(&Cx { state: &self.state, world: &self.world, now, live: self.live });
+            self.fold(facts, now, &mut batch)?;
+        }
+        while decides {
+            let turn = decide(&self.state, &self.world, now, self.live);
+            self.wake = turn.wake;
+            if turn.events.is_empty() {
                 break;
             }
-            let next = scratch.get_or_insert_with(|| self.state.clone());
-            self.fold(next, std::mem::take(&mut facts), now, &mut batch)?;
+            self.fold(turn.events, now, &mut batch)?;
         }
-        match scratch {
-            Some(next) => self.append(batch, next).await,
-            None => Ok(()),
-        }
+        self.append(batch).await
     }
 
     /// Commits facts that nobody decided: controls and signals.
     pub(super) async fn commit(&mut self, kinds: Vec<EventKind>) -> Result<(), EngineError> {
-        if kinds.is_empty() {
-            return Ok(());
-        }
-        let (mut next, mut batch) = (self.state.clone(), vec![]);
-        self.fold(&mut next, kinds, self.deps.clock.now(), &mut batch)?;
-        self.append(batch, next).await
+        let mut batch = vec![];
+        self.fold(kinds, self.deps.clock.now(), &mut batch)?;
+        self.append(batch).await
     }
 
-    fn fold(
-        &mut self,
-        state: &mut RunState,
-        kinds: Vec<EventKind>,
-        now: Timestamp,
-        batch: &mut Vec<Event>,
-    ) -> Result<(), EngineError> {
+    fn fold(&mut self, kinds: Vec<EventKind>, now: Timestamp, batch: &mut Vec<Event>) -> Result<(), EngineError> {
         for kind in kinds {
-            let event = self.event(state, kind, now);
-            state.apply(&event)?;
-            self.forget(state, &event);
+            let event = self.event(kind, now);
+            self.state.apply(&event)?;
+            self.forget(&event);
             batch.push(event);
         }
         Ok(())
     }
 
-    async fn append(&mut self, batch: Vec<Event>, next: RunState) -> Result<(), EngineError> {
+    async fn append(&mut self, batch: Vec<Event>) -> Result<(), EngineError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
         let permits = self.deps.journal.append(&batch).await?;
-        self.took.extend(past::took(&next, &batch, self.watched));
+        self.took.extend(past::took(&self.state, &batch, self.watched));
         let intents = batch.iter().filter_map(|e| match &e.kind {
             EventKind::EffectIntended { step, effect, .. } => Some((step.clone(), *effect)),
             _ => None,
         });
         self.permits.extend(intents.zip(permits));
-        self.state = next;
         for event in batch {
             self.tell(|| Notice::Event(Box::new(event.clone())));
         }
         Ok(())
     }
 
-    fn event(&self, state: &RunState, kind: EventKind, now: Timestamp) -> Event {
+    fn event(&self, kind: EventKind, now: Timestamp) -> Event {
         // Time never goes back inside a run, whatever the clock of the machine does.
         Event {
-            run: state.run.clone(),
-            seq: state.head.next(),
+            run: self.state.run.clone(),
+            seq: self.state.head.next(),
             epoch: self.deps.journal.epoch(),
-            at: now.max(state.last_at),
+            at: now.max(self.state.last_at),
             kind,
         }
     }
 
     /// What a fact makes stale is looked at anew.
-    fn forget(&mut self, state: &RunState, event: &Event) {
+    fn forget(&mut self, event: &Event) {
         if matches!(event.kind, EventKind::RunContinued { .. } | EventKind::RunResumed { .. }) {
             // Nobody watched meanwhile.
             self.watched = event.at;
@@ -222,8 +225,8 @@ impl Dispatcher {
             | EventKind::EffectSettled { step, effect, .. } => (step, Some(effect)),
             _ => return,
         };
-        let Some((plan, run)) = state.step(step) else { return };
-        let cx = Cx { state, world: &self.world, now: event.at, live: self.live };
+        let Some((plan, run)) = self.state.step(step) else { return };
+        let cx = Cx { state: &self.state, world: &self.world, now: event.at, live: self.live };
         let mut stale = run.inputs.as_ref().map(|inputs| steps::concerns(&cx, plan, run, inputs)).unwrap_or_default();
         if let Some(effect) = changed.and_then(|no| run.effects.get(no)).map(|run| &run.effect) {
             stale.extend(self.poller.flying().chain(self.world.targets()).filter(|t| effect.unsettles(t)).cloned());
@@ -263,7 +266,7 @@ impl Dispatcher {
     /// What is held closed is opened again in time, even if nobody comes back: rule D4 needs a
     /// process. An undo that failed has called for people already.
     fn guards_a_hold(&self) -> bool {
-        let undo = |id: &StepId| self.state.plan.step(id).and_then(|s| s.hold).is_some_and(|h| h.then == HoldEnd::Undo);
+        let undo = |id: &StepId| self.state.planned(id).and_then(|s| s.hold).is_some_and(|h| h.then == HoldEnd::Undo);
         let guarded = self.state.holds.iter().any(|(id, held)| undo(id) && !held.past_return);
         self.state.phase == Phase::Forward && !self.state.past_return() && guarded
     }
@@ -306,7 +309,7 @@ impl Dispatcher {
         let (to, act, clock) = (self.inputs.0.clone(), self.deps.act.clone(), self.deps.clock.clone());
         tokio::spawn(async move {
             if late::overtaken(&*look, &*clock, &effect, &before).await {
-                drop(to.send(Input::Overtaken(key.0, key.1)));
+                drop(to.send(Input::Answer(Answer { step: key.0, effect: key.1, how: How::Overtaken })));
                 return;
             }
             let until = clock.now() + limit;
@@ -315,61 +318,65 @@ impl Dispatcher {
                 result = act.send(permit, &effect) => result,
                 () = clock.sleep_until(until) => Err(SendError::InDoubt { why: format!("no answer within {limit} after it was sent") }),
             };
-            drop(to.send(Input::Sent(key.0, key.1, result)));
+            drop(to.send(Input::Answer(Answer { step: key.0, effect: key.1, how: How::Sent(result) })));
         });
     }
 
-    async fn next(&mut self) -> Input {
+    /// What happens next, and with it all that happened by then: many answers come at the same moment.
+    async fn next(&mut self) -> Vec<Input> {
         let now = self.deps.clock.now();
         let tick = now + self.deps.tempo.0;
         // Never at once: what is due but has to wait for something else must not keep the runtime from
         // hearing signals and answers.
         let wake = self.wake.map_or(tick, |w| w.min(tick)).max(now + Span::ms(10));
-        tokio::select! {
+        let first = tokio::select! {
             biased;
-            signal = self.doors.signals.next() => Input::Signal(signal),
+            signal = self.doors.signals.next() => return vec![Input::Signal(signal)],
             Some(input) = self.inputs.1.recv() => input,
-            Some(request) = self.doors.requests.recv() => Input::Request(request),
-            () = self.deps.clock.sleep_until(wake) => Input::Due,
+            Some(request) = self.doors.requests.recv() => return vec![Input::Request(request)],
+            () = self.deps.clock.sleep_until(wake) => return vec![Input::Due],
+        };
+        let mut all = vec![first];
+        loop {
+            let before = all.len();
+            // Whoever else is ready to answer has its turn first.
+            tokio::task::yield_now().await;
+            while all.len() < AT_ONCE
+                && let Ok(more) = self.inputs.1.try_recv()
+            {
+                all.push(more);
+            }
+            if all.len() == before || all.len() == AT_ONCE {
+                return all;
+            }
         }
     }
 
-    /// Takes one input in. Gives whether the process leaves at once.
-    async fn take(&mut self, input: Input) -> Result<bool, EngineError> {
-        let facts = match input {
-            Input::Seen(id, sights) => {
-                let fresh = self.poller.landed(id, sights);
-                self.tell(|| Notice::Seen(fresh.clone()));
-                for sight in fresh {
-                    self.world.put(sight);
+    /// Takes in what happened. Gives whether the process leaves at once.
+    async fn take(&mut self, inputs: Vec<Input>) -> Result<bool, EngineError> {
+        for input in inputs {
+            match input {
+                Input::Seen(id, sights) => {
+                    let fresh = self.poller.landed(id, sights);
+                    self.tell(|| Notice::Seen(fresh.clone()));
+                    for sight in fresh {
+                        self.world.put(sight);
+                    }
                 }
-                vec![]
+                Input::Answer(answer) => self.answers.push(answer),
+                Input::Request(Request::Leave) => self.leave(),
+                Input::Request(Request::Control(control)) => self.control(control).await?,
+                Input::Signal(signal) => return self.signal(signal).await,
+                Input::Due => {}
             }
-            Input::Sent(step, effect, result) => {
-                self.answered(&step, |cx, step| steps::answered(cx, step, effect, result))
-            }
-            Input::Overtaken(step, effect) => self.answered(&step, |cx, step| steps::overtaken(cx, step, effect)),
-            Input::Request(Request::Leave) => {
-                self.leave();
-                vec![]
-            }
-            Input::Request(Request::Control(control)) => self.control(control),
-            Input::Signal(signal) => return self.signal(signal).await,
-            Input::Due => vec![],
-        };
-        self.housekeeping(facts).await?;
+        }
+        self.housekeeping().await?;
         Ok(false)
     }
 
-    /// The facts that an answer to a send gives.
-    fn answered(&self, step: &StepId, facts: impl FnOnce(&Cx<'_>, &PlanStep) -> Vec<EventKind>) -> Vec<EventKind> {
-        let cx = Cx { state: &self.state, world: &self.world, now: self.deps.clock.now(), live: self.live };
-        self.state.plan.step(step).map(|step| facts(&cx, step)).unwrap_or_default()
-    }
-
     /// What has to be done every now and then, whatever happens, and before anything is decided: the lease,
-    /// the inbox, the clock. What just happened goes with what it leads to, unless people want otherwise.
-    async fn housekeeping(&mut self, happened: Vec<EventKind>) -> Result<(), EngineError> {
+    /// the inbox, the clock.
+    async fn housekeeping(&mut self) -> Result<(), EngineError> {
         const RENEW_BEFORE: Span = Span::secs(20);
         let left = self.deps.journal.deadline().since(self.deps.boot.boot());
         if left < RENEW_BEFORE {
@@ -377,18 +384,19 @@ impl Dispatcher {
         }
         let now = self.deps.clock.now();
         self.tell(|| Notice::Tick(now));
-        if now >= self.last_inbox + self.deps.tempo.0 {
-            self.last_inbox = now;
-            let posted = self.posted().await?;
-            if !posted.is_empty() {
-                self.commit(happened).await?;
-                for one in posted {
-                    self.commit(control::receive(&self.state, &one)).await?;
-                }
-                return Ok(());
-            }
+        if now < self.last_inbox + self.deps.tempo.0 {
+            return Ok(());
         }
-        self.happened = happened;
+        self.last_inbox = now;
+        let posted = self.posted().await?;
+        if !posted.is_empty() {
+            // People decide on what happened by then.
+            self.turn(false).await?;
+        }
+        for one in posted {
+            let events = control::receive(&self.state, &one);
+            self.commit(events).await?;
+        }
         Ok(())
     }
 
@@ -417,10 +425,11 @@ impl Dispatcher {
     }
 
     /// A control from the run's own terminal: it needs no inbox.
-    fn control(&self, control: Control) -> Vec<EventKind> {
+    async fn control(&mut self, control: Control) -> Result<(), EngineError> {
         let now = self.deps.clock.now();
         let posted = Posted { id: ControlId(0), at: now, by: self.deps.who.clone(), control };
-        control::receive(&self.state, &posted)
+        let events = control::receive(&self.state, &posted);
+        self.commit(events).await
     }
 
     pub(super) fn tell(&self, notice: impl FnOnce() -> Notice) {
@@ -445,5 +454,16 @@ impl Dispatcher {
             }
         }
         self.told = views;
+    }
+}
+
+impl Answer {
+    /// The facts that it gives.
+    fn facts(self, cx: &Cx<'_>) -> Vec<EventKind> {
+        let Some(step) = cx.state.planned(&self.step) else { return vec![] };
+        match self.how {
+            How::Sent(result) => steps::answered(cx, step, self.effect, result),
+            How::Overtaken => steps::overtaken(cx, step, self.effect),
+        }
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn overdue(cx: &Cx<'_>, turn: &mut Turn) {
             continue;
         }
         turn.push(EventKind::HoldOverdue { step: id.clone() });
-        let then = cx.state.plan.step(id).and_then(|s| s.hold).map(|h| h.then);
+        let then = cx.state.planned(id).and_then(|s| s.hold).map(|h| h.then);
         if then == Some(HoldEnd::Undo) {
             let why = format!("{} for longer than {}", held.what, held.until.since(held.since));
             return turn.push(EventKind::UndoBegun { why, holds_only: false });

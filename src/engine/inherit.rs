@@ -23,7 +23,7 @@ impl Inherited {
     pub fn all(state: &RunState) -> Vec<Self> {
         let one = |(id, held): (&StepId, &Held)| {
             let held = Held { past_return: held.past_return || state.past_return(), ..held.clone() };
-            Some(Self { step: state.plan.step(id)?.clone(), held })
+            Some(Self { step: state.planned(id)?.clone(), held })
         };
         state.holds.iter().filter_map(one).collect()
     }

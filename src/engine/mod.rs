@@ -2,14 +2,15 @@
 //!
 //! What happens, in order, however a run is started:
 //!
-//! 1. One [`Input`] arrives: sights, the answer to a send, a control, a signal, or time.
-//! 2. The facts that it gives are folded into a scratch copy of the state; then [`decide`] is asked
-//!    for new ones, again and again, until it has none. It is pure: no I/O, no clock, no chance.
-//! 3. They are appended to the journal in one commit. Intents among them give permits.
-//! 4. They are folded into the state, by the same `apply` that replays a journal.
+//! 1. Inputs arrive, one or all that came at a moment: sights, answers to sends, controls, signals, time.
+//! 2. The facts that they give are folded into the state, by the same `apply` that replays a journal.
+//! 3. [`decide`] is asked for new facts, which are folded too, again and again, until it has none. It is
+//!    pure: no I/O, no clock, no chance.
+//! 4. All of them are appended to the journal in one commit. Intents among them give permits. Where that
+//!    fails the process ends: its state was ahead of the journal, and the journal is what is true.
 //! 5. Watchers are told. They cannot answer, delay or steer.
 //! 6. What [`wanted`] reads off the committed state and is not under way is started: looks and
-//!    sends. A crash between 3 and 6 loses nothing, since 6 is read off the state.
+//!    sends. A crash between 4 and 6 loses nothing, since 6 is read off the state.
 //!
 //! An effect is sent by the process that intended it, or not at all: a later process finds the
 //! intent in doubt and looks.

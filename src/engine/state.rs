@@ -54,6 +54,8 @@ pub struct RunState {
     pub idle_since: Timestamp,
     /// Every step.
     pub steps: BTreeMap<StepId, StepRun>,
+    /// Where each stands in the plan: those of `finally` after the others.
+    places: Arc<BTreeMap<StepId, usize>>,
     /// What steps tell later ones.
     pub outputs: BTreeMap<StepId, Outputs>,
     /// Every question.
@@ -126,7 +128,9 @@ impl RunState {
         let EventKind::RunStarted { plan, by, realm, policy, since, owed, cause, .. } = &event.kind else {
             return Err(Mismatch { seq: event.seq, why: "a run begins with its start".into() });
         };
-        let steps = plan.steps.iter().chain(&plan.finally).map(|s| (s.id.clone(), StepRun::new(event.at))).collect();
+        let ids = || plan.steps.iter().chain(&plan.finally).map(|s| s.id.clone());
+        let steps = ids().map(|id| (id, StepRun::new(event.at))).collect();
+        let places = Arc::new(ids().zip(0..).collect());
         Ok(Self {
             run: event.run.clone(),
             head: event.seq,
@@ -143,6 +147,7 @@ impl RunState {
             paused: None,
             idle_since: event.at,
             steps,
+            places,
             outputs: BTreeMap::new(),
             asks: BTreeMap::new(),
             holds: BTreeMap::new(),
@@ -334,9 +339,10 @@ impl RunState {
     fn resumed(&mut self, policy: Policy, at: Timestamp) {
         self.policy = policy;
         self.taken_up(at);
-        for (id, step) in &mut self.steps {
-            let from = &self.plan.ends.from.name;
-            let waits = self.plan.step(id).is_some_and(|s| !s.best_effort() || s.at != *from);
+        let planned = self.plan.steps.iter().chain(&self.plan.finally);
+        for plan in planned {
+            let Some(step) = self.steps.get_mut(&plan.id) else { continue };
+            let waits = !plan.best_effort() || plan.at != self.plan.ends.from.name;
             for effect in step.effects.values_mut().filter(|e| e.is_open()) {
                 effect.status = EffectStatus::InDoubt;
                 // That doubt is no work of the step: a command whose dark window is its whole timeout
@@ -395,7 +401,13 @@ impl RunState {
 
     /// A step of the run and of its plan.
     pub fn step(&self, id: &StepId) -> Option<(&PlanStep, &StepRun)> {
-        Some((self.plan.step(id)?, self.steps.get(id)?))
+        Some((self.planned(id)?, self.steps.get(id)?))
+    }
+
+    /// A step's plan; as [`Plan::step`], found at once.
+    pub fn planned(&self, id: &StepId) -> Option<&PlanStep> {
+        let place = *self.places.get(id)?;
+        self.plan.steps.get(place).or_else(|| self.plan.finally.get(place - self.plan.steps.len()))
     }
 
     /// Something irreversible has happened or may have, by this run or before it: there is only

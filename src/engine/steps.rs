@@ -85,7 +85,7 @@ fn start(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
 /// Begins an attempt. A later attempt keeps the deadline of the first.
 fn attempt(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Turn) {
     let undoing = run.way == Way::Undo && matches!(cx.state.phase, Phase::Undoing { .. });
-    let inputs = if undoing { plan::undo_inputs(step, &known(cx)) } else { Some(plan::inputs(step, &known(cx))) };
+    let inputs = if undoing { plan::undo_inputs(step, &|| known(cx)) } else { Some(plan::inputs(step, &|| known(cx))) };
     match inputs {
         Some(Ok(inputs)) => {
             let deadline = if run.attempt.0 > 0 && matches!(run.state, StepState::Backoff(_)) {
@@ -121,7 +121,7 @@ fn known(cx: &Cx<'_>) -> BTreeMap<crate::ids::StepId, Outputs> {
 /// Begins to take a step back.
 pub(super) fn begin_undo(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
     let run = &cx.state.steps[&step.id];
-    match plan::undo_inputs(step, &known(cx)) {
+    match plan::undo_inputs(step, &|| known(cx)) {
         Some(Ok(inputs)) => turn.push(EventKind::AttemptStarted {
             step: step.id.clone(),
             attempt: run.attempt.next(),

@@ -77,7 +77,7 @@ impl Chain {
             step.prediction.unknown.push(format!("whether it runs depends on {of}"));
         }
         if step.runs() && when != Some(When::No) {
-            match inputs(step, &self.outputs) {
+            match inputs(step, &|| self.outputs.clone()) {
                 Ok(inputs) => self.attempt(plan, step, &inputs),
                 Err(why) => step.prediction.unknown.push(why),
             }

@@ -11,7 +11,7 @@ use crate::{
     runbook::SITE_ANSWERS,
 };
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::{cell::LazyCell, collections::BTreeMap};
 
 /// What every expression of a run reads, outputs of steps and the step's own site aside.
 pub(super) struct Roots<'a> {
@@ -67,9 +67,10 @@ pub fn scope(outputs: &BTreeMap<StepId, Outputs>) -> Scope {
     Scope::from_iter([("steps".to_owned(), Value::Object(steps))])
 }
 
-/// The inputs of an attempt: every expression resolved, every parameter typed. Otherwise why not.
-pub fn inputs(step: &PlanStep, outputs: &BTreeMap<StepId, Outputs>) -> Result<Inputs, String> {
-    let scope = scope(outputs);
+/// The inputs of an attempt: every expression resolved, every parameter typed. Otherwise why not. Outputs
+/// are asked for where an expression may read them.
+pub fn inputs(step: &PlanStep, outputs: &dyn Fn() -> BTreeMap<StepId, Outputs>) -> Result<Inputs, String> {
+    let scope = Open::new(|| scope(&outputs()));
     let action = match &step.draft.action {
         Some(name) => Some(typed(name, &step.draft.with, &scope)?),
         None => None,
@@ -83,9 +84,9 @@ pub fn inputs(step: &PlanStep, outputs: &BTreeMap<StepId, Outputs>) -> Result<In
 }
 
 /// The inputs of a step's undo; none where it has none.
-pub fn undo_inputs(step: &PlanStep, outputs: &BTreeMap<StepId, Outputs>) -> Option<Result<Inputs, String>> {
+pub fn undo_inputs(step: &PlanStep, outputs: &dyn Fn() -> BTreeMap<StepId, Outputs>) -> Option<Result<Inputs, String>> {
     let undo = step.undo.as_ref()?;
-    let action = typed(&undo.action, &undo.with, &scope(outputs));
+    let action = typed(&undo.action, &undo.with, &Open::new(|| scope(&outputs())));
     Some(action.map(|action| Inputs { action: Some(action), probes: BTreeMap::new(), verify: vec![] }))
 }
 
@@ -101,17 +102,34 @@ pub fn message(plan: &Plan, text: &str, outputs: &BTreeMap<StepId, Outputs>) -> 
     }
 }
 
-fn typed(name: &str, with: &Map<String, Value>, scope: &Scope) -> Result<crate::action::Action, String> {
-    let with = expr::resolve_map(with, scope).map_err(|e| e.why)?;
+fn typed<F: FnOnce() -> Scope>(
+    name: &str,
+    with: &Map<String, Value>,
+    scope: &Open<F>,
+) -> Result<crate::action::Action, String> {
+    let with = if with.values().any(asks) { expr::resolve_map(with, scope).map_err(|e| e.why)? } else { with.clone() };
     lower(name, &with)
         .map_err(|all| all.into_iter().map(|(field, why)| format!("`{field}`: {why}")).collect::<Vec<_>>().join("; "))
 }
 
-fn probe(
+/// What open expressions read, made where one asks for it: it has every step of the run.
+type Open<F> = LazyCell<Scope, F>;
+
+/// Whether an expression, or what is written like one, stands in a value.
+fn asks(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains("${"),
+        Value::Array(items) => items.iter().any(asks),
+        Value::Object(map) => map.values().any(asks),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn probe<F: FnOnce() -> Scope>(
     name: &ProbeName,
     action: &str,
     with: &Map<String, Value>,
-    scope: &Scope,
+    scope: &Open<F>,
 ) -> Result<crate::action::Action, String> {
     if name.as_str() == SITE_ANSWERS {
         return Ok(crate::action::Action::site_answers());
