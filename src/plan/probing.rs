@@ -50,7 +50,7 @@ impl Probing {
         // A plan has its steps in an order of its own.
         steps.sort_by_key(|step| step.id.as_str().trim_start_matches("probe_").parse::<usize>().unwrap_or(0));
         let one = |step| {
-            let inputs = inputs(step, &BTreeMap::new()).ok()?;
+            let inputs = inputs(step, &BTreeMap::new).ok()?;
             Some(what(&inputs, &context(&self.0, step, &inputs.probes, &past, now)))
         };
         steps.into_iter().filter_map(one).collect()

@@ -250,6 +250,6 @@ fn known(seen: AlarmSight) -> Seen<Known> {
 #[async_trait]
 impl Subscriptions for Sight {
     async fn confirm(&self, topic: &str, token: &str) -> Result<(), String> {
-        self.any_live()?.outposts().confirm(topic, token).await.map_err(|why| why.to_string())
+        self.any_live()?.outposts().confirm(topic, token).await.map(drop).map_err(|why| why.to_string())
     }
 }
