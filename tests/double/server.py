@@ -14,7 +14,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 # Each of these mends moto when it is imported.
-from . import autoscaling, cloudwatch, parameters, rds, recorder, route53, sqs, stepfunctions  # noqa: F401
+from . import alarms, autoscaling, cloudwatch, parameters, rds, recorder, route53, sqs, stepfunctions  # noqa: F401
 from .cbor import CborGate
 from .control import ControlGate
 from .postgres import POSTGRES
