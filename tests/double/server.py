@@ -14,10 +14,11 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 # Each of these mends moto when it is imported.
-from . import autoscaling, cloudwatch, parameters, rds, recorder, route53, stepfunctions  # noqa: F401
+from . import alarms, autoscaling, cloudwatch, parameters, rds, recorder, route53, sqs, stepfunctions  # noqa: F401
 from .cbor import CborGate
 from .control import ControlGate
 from .postgres import POSTGRES
+from .sns import CertificateGate
 from .world import WORLD
 
 
@@ -67,7 +68,7 @@ def main(arguments=None):
     logging.getLogger("moto").addHandler(logging.NullHandler())
     WORLD.clock.set(scale=given.scale)
     mock_random.seed(0)
-    application = ControlGate(CborGate(DomainDispatcherApplication(create_backend_app)))
+    application = ControlGate(CertificateGate(CborGate(DomainDispatcherApplication(create_backend_app))))
     server = make_server(given.host, given.port, application, threaded=True, request_handler=QuietHandler)
     # 650 images per Region that nobody asks for are most of a reset's time; any `ami-…` is taken without them.
     os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")

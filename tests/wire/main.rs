@@ -10,6 +10,7 @@
 #[path = "../../src/store/conformance/store_but.rs"]
 mod store_but;
 
+mod alarms;
 mod binary;
 mod by_hand;
 mod doctor;

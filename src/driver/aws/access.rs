@@ -68,8 +68,8 @@ enum Purpose {
 /// What looking and changing have in common: where they go, who we are there, and the connections.
 /// Credentials are a site's own, even where several sites name the same profile: they may come from
 /// a service in the site's Region, and must not depend on a Region that is gone.
-struct Common {
-    premises: Premises,
+pub(super) struct Common {
+    pub(super) premises: Premises,
     configs: BTreeMap<SiteName, OnceCell<SdkConfig>>,
     https: OnceLock<SharedHttpClient>,
     plain: OnceLock<SharedHttpClient>,
@@ -125,7 +125,7 @@ impl Access {
 }
 
 impl Common {
-    fn new(premises: Premises) -> Self {
+    pub(super) fn new(premises: Premises) -> Self {
         let global = SiteName::new(Target::GLOBAL);
         let names = premises.sites.keys().cloned().chain([global]);
         let configs = names.map(|n| (n, OnceCell::new())).collect();
@@ -133,7 +133,7 @@ impl Common {
     }
 
     /// Who we are at a site, and how its services are spoken to.
-    async fn config(&self, site: &Site) -> SdkConfig {
+    pub(super) async fn config(&self, site: &Site) -> SdkConfig {
         let loaded = || config(site, self.http_client(site.endpoint_url.as_deref()));
         match self.configs.get(&site.name) {
             Some(once) => once.get_or_init(loaded).await.clone(),

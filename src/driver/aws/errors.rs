@@ -21,6 +21,10 @@ const THROTTLED: &[&str] = &[
     "LimitExceededException",
     "SlowDown",
     "PriorRequestNotComplete",
+    // Of queues and topics: messages in flight, and the key that encrypts them.
+    "OverLimit",
+    "KMS.ThrottlingException",
+    "KMSThrottling",
 ];
 
 /// Codes that say "not now": nothing was changed, and the same call may be taken later.

@@ -9,10 +9,14 @@
 //! One describe serves all targets of a service and Region: a look is handed over whole, split by
 //! site and service, and each service asks once.
 //!
+//! Beside them stand [`Outposts`]: where alarms are heard and people are told, by ARNs and addresses
+//! that need not be of any site. They are asked by `alarms` and `topic`, and lead to a [`Queue`].
+//!
 //! Regions come from the runbook alone, credentials from the standard chain; a site's `role_arn` is
 //! assumed in the site's own Region, so that nothing depends on the Region that is gone.
 
 mod access;
+mod alarms;
 mod autoscaling;
 mod databases;
 mod errors;
@@ -22,13 +26,19 @@ mod identity;
 mod instance;
 mod lag;
 mod machines;
+mod outposts;
 mod pace;
+mod queue;
 mod records;
+mod topic;
 mod trial;
 
 pub use access::Premises;
+pub use alarms::AlarmSight;
 pub use eyes::Eyes;
 pub use hand::Hand;
 pub use identity::{Caller, Met, Stranger};
+pub use outposts::Outposts;
 pub use pace::Pace;
+pub use queue::{Kept, NoQueue, Queue, Received};
 pub use trial::Tried;
