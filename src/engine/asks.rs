@@ -3,6 +3,7 @@
 use super::{
     decide::{Cx, Turn},
     state::RunState,
+    step_run::StepState,
 };
 use crate::{
     action::Question,
@@ -113,22 +114,27 @@ pub(super) fn consent(cx: &Cx<'_>, turn: &mut Turn) -> bool {
     }
 }
 
-/// Whether a step may start without a person, or with the consent of one: asked once for all that is
-/// left, where a run that began without people comes to the end of its reach.
-pub(super) fn within_reach(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) -> bool {
-    let Some(reach) = cx.state.policy.reach.filter(|reach| step.impact > reach.most) else { return true };
+/// Whether a step may begin what is so grave without a person, or with the consent of one: asked once for
+/// all that is left, where a run that began without people comes to the end of its reach.
+pub(super) fn within_reach(cx: &Cx<'_>, step: &PlanStep, gravity: Impact, turn: &mut Turn) -> bool {
+    let Some(reach) = cx.state.policy.reach.filter(|reach| gravity > reach.most) else { return true };
     if let Some(ask) = cx.state.asks.values().find(|a| a.question == Question::Consent) {
         return ask.answer == Some(true);
     }
-    if reach.disruptive_if_unreachable && step.impact == Impact::Disruptive {
+    if reach.disruptive_if_unreachable && gravity == Impact::Disruptive {
         match from_answers(cx) {
             Some(true) => {}
             Some(false) => return true,
             // It is being looked at.
-            None => return false,
+            None if cx.state.steps[&step.id].state == StepState::Ready => return false,
+            None => {}
         }
     }
-    let left = |s: &&PlanStep| s.runs() && s.impact > reach.most && !cx.state.steps[&s.id].is_done();
+    let consent = |e: &EventKind| matches!(e, EventKind::ConfirmationAsked { question: Question::Consent, .. });
+    if turn.events.iter().any(consent) {
+        return false;
+    }
+    let left = |s: &&PlanStep| s.runs() && self::gravity(s) > reach.most && !cx.state.steps[&s.id].is_done();
     let names: Vec<_> = cx.state.plan.steps.iter().filter(left).map(|s| s.id.as_str()).collect();
     let lasting: Vec<_> = cx.state.plan.irreversible().map(|s| s.id.as_str()).collect();
     let lasting =
@@ -138,11 +144,17 @@ pub(super) fn within_reach(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) -> boo
     false
 }
 
+/// The gravest thing that a step will probably do: servers that are added are safe, taken away they are not.
+pub(super) fn gravity(step: &PlanStep) -> Impact {
+    step.prediction.effects.iter().map(|planned| planned.effect.impact()).max().unwrap_or(step.impact)
+}
+
 /// What must be looked at before a step may start.
 pub(super) fn reach_needs(cx: &Cx<'_>, step: &PlanStep) -> Option<Target> {
-    let reach = cx.state.policy.reach.filter(|r| r.disruptive_if_unreachable && step.impact > r.most)?;
+    let reach = cx.state.policy.reach.filter(|reach| reach.disruptive_if_unreachable)?;
     let asked = cx.state.asks.values().any(|a| a.question == Question::Consent);
-    (reach.most < Impact::Disruptive && step.impact == Impact::Disruptive && !asked).then(|| from_site(cx))
+    let hangs = reach.most < Impact::Disruptive && gravity(step) == Impact::Disruptive;
+    (hangs && !asked).then(|| from_site(cx))
 }
 
 fn from_site(cx: &Cx<'_>) -> Target {

@@ -77,7 +77,7 @@ fn holds_now(cx: &Cx<'_>, when: &str) -> Result<bool, String> {
 }
 
 fn start(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
-    if asks::within_reach(cx, step, turn) && asks::confirmed(cx, step, turn) {
+    if asks::within_reach(cx, step, asks::gravity(step), turn) && asks::confirmed(cx, step, turn) {
         attempt(cx, step, &cx.state.steps[&step.id], turn);
     }
 }
@@ -222,7 +222,9 @@ pub(super) fn running(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Tu
         Next::Send { .. } if late => fail(cx, step, format!("not done within {}", step.timeout), None, turn),
         Next::Send { effect, .. } => {
             let found = inputs.action.as_ref().map(|a| writers::judge(a, &step_cx, cx.world)).unwrap_or_default();
-            if guard(cx, step, found, turn) {
+            // What was not foreseen may be graver than what it began by.
+            let may = run.way == Way::Undo || asks::within_reach(cx, step, effect.impact(), turn);
+            if may && guard(cx, step, found, turn) {
                 intend(cx, step, run, *effect, turn);
             }
         }

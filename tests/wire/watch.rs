@@ -56,7 +56,8 @@ impl Tower {
 
     /// A queue that hears a topic.
     fn queue(&self, name: &str, topic: &str) -> String {
-        let url = self.call("sqs", "create_queue", &json!({ "QueueName": name }))["QueueUrl"].as_str().unwrap().to_owned();
+        let url =
+            self.call("sqs", "create_queue", &json!({ "QueueName": name }))["QueueUrl"].as_str().unwrap().to_owned();
         let arn = format!("arn:aws:sqs:{}:{}:{name}", STANDBY.1, self.desk.wire.account);
         self.call("sns", "subscribe", &json!({ "TopicArn": topic, "Protocol": "sqs", "Endpoint": arn }));
         url

@@ -136,7 +136,7 @@ impl Sight {
                 continue;
             }
             let again = state.last_at + trigger.cooldown;
-            if Timestamp::wall() < again {
+            if self.now(runbook) < again {
                 return Ok(Some(Against {
                     why: format!(
                         "run {} began by itself; none does again before {again} (cooldown {})",
@@ -199,6 +199,12 @@ impl Sight {
         let policies = self.shelf.lock().unwrap_or_else(PoisonError::into_inner).policies();
         let live = policies.values().find_map(|runbook| self.world(runbook)?.live);
         live.ok_or_else(|| "the sandbox has no queues and topics".to_owned())
+    }
+
+    /// The time that runs are recorded in.
+    fn now(&self, runbook: &Runbook) -> Timestamp {
+        let simulated = self.world(runbook).filter(|world| world.sandbox.is_some());
+        simulated.map_or_else(Timestamp::wall, |world| world.clock.now())
     }
 
     /// The run that is under way; a reprotect gives way.

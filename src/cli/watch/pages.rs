@@ -65,7 +65,12 @@ pub(super) async fn tell(world: Option<&World>, place: &Notify, page: &Page) -> 
     match place {
         Notify::Topic(arn) => {
             let sent = match world.and_then(|world| world.live.clone()) {
-                Some(live) => live.outposts().publish(arn, &page.subject, &page.message()).await.map(drop).map_err(|why| why.to_string()),
+                Some(live) => live
+                    .outposts()
+                    .publish(arn, &page.subject, &page.message())
+                    .await
+                    .map(drop)
+                    .map_err(|why| why.to_string()),
                 None => Err("the sandbox tells nobody".to_owned()),
             };
             (arn.clone(), sent.err())

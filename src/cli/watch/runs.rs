@@ -116,8 +116,11 @@ impl Runs {
             let Some(head) = runs.into_iter().next().filter(|head| head.outcome.is_none()) else { continue };
             let Ok(state) = replay(&self.store, &head.id).await else { continue };
             let ours = state.holder.as_ref().is_some_and(|who| who.operator == OPERATOR);
-            let free = matches!(self.store.holder(&key).await, Ok(ref holder) if holder.as_ref().is_none_or(|h| !h.alive));
-            let asked = state.open_asks().next().is_some() || state.paused.is_none() || state.paused == Some(PauseReason::Signal);
+            let free =
+                matches!(self.store.holder(&key).await, Ok(ref holder) if holder.as_ref().is_none_or(|h| !h.alive));
+            let asked = state.open_asks().next().is_some()
+                || state.paused.is_none()
+                || state.paused == Some(PauseReason::Signal);
             if state.cause.is_some() && ours && free && asked && self.takes(&head.id) {
                 self.take_up(head, &state);
             }

@@ -267,6 +267,10 @@ impl Service {
             let policies = self.shelf().policies();
             self.keeper.watch(policies);
         }
+        if self.once.is_some() {
+            // It follows its own message, and no other run.
+            return;
+        }
         let keys = self.keeper.policies().keys().map(|name| LeaseKey::new(name)).collect();
         self.runs.take_up_orphans(keys).await;
     }

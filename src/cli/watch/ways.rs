@@ -113,17 +113,18 @@ async fn drain(name: String, queue: Queue, into: Sender<Arrived>, to: UnboundedS
 
 /// Hands a batch over, and deletes what was decided on. What is no message of an alarm is told and deleted:
 /// it would come back for ever.
-async fn take((name, queue): (&str, &Queue), received: Vec<Received>, into: &Sender<Arrived>, to: &UnboundedSender<Told>) {
+async fn take(
+    (name, queue): (&str, &Queue),
+    received: Vec<Received>,
+    into: &Sender<Arrived>,
+    to: &UnboundedSender<Told>,
+) {
     let mut waiting = vec![];
     for one in received {
         let signal = match alarm::read(&one.body, Way::Queue, Some(&one.id)) {
             Ok(Message::Alarm(signal)) => Some(signal),
             Ok(Message::Ignored(what)) => {
-                drop(to.send(Told::Line(format!(
-                    "queue {}: message {} is {what}: nothing follows",
-                    name,
-                    one.id
-                ))));
+                drop(to.send(Told::Line(format!("queue {}: message {} is {what}: nothing follows", name, one.id))));
                 None
             }
             Err(why) => {

@@ -21,7 +21,7 @@ pub(crate) use killing::Chance;
 pub(crate) use spoken::{Ran, Running, ran};
 
 use lifeboat::{
-    clock::{Clock, TokioClock},
+    clock::{Clock, Timestamp, TokioClock},
     runbook::Runbook,
     sandbox::{Lived, Opened, Options},
     syntax,
@@ -44,6 +44,8 @@ pub(crate) const AGREED: &str = "--yes --accept promote";
 pub(crate) struct Home {
     folder: tempfile::TempDir,
     runbook: PathBuf,
+    /// When the test began.
+    began: Timestamp,
 }
 
 impl Home {
@@ -54,7 +56,7 @@ impl Home {
 
     /// An empty home, for a runbook.
     pub(crate) fn of(runbook: &Path) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), runbook: runbook.to_owned() }
+        Self { folder: tempfile::tempdir().unwrap(), runbook: runbook.to_owned(), began: Timestamp::wall() }
     }
 
     /// An empty home, for the bundled runbook with pieces replaced.
