@@ -70,7 +70,7 @@ impl Tower {
     }
 
     fn watches(&self) -> Running {
-        self.desk.start(&format!("watch RUNBOOK --queue {}", self.queue))
+        self.desk.start(&format!("watch RUNBOOK --queue {} --queue-region {}", self.queue, STANDBY.1))
     }
 
     /// What people were told so far.

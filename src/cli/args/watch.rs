@@ -17,6 +17,9 @@ pub(in crate::cli) struct WatchArgs {
     /// Take messages from this SQS queue, by its URL; repeatable
     #[arg(long, value_name = "URL", help_heading = "Ways in")]
     pub(in crate::cli) queue: Vec<String>,
+    /// The Region of the queues, where their URLs do not name it
+    #[arg(long, value_name = "REGION", requires = "queue", help_heading = "Ways in")]
+    pub(in crate::cli) queue_region: Option<String>,
     /// Take messages by HTTP at this address: SNS at /sns, EventBridge at /events; /health and /metrics too
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Ways in")]
     pub(in crate::cli) listen: Option<SocketAddr>,

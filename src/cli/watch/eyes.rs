@@ -14,7 +14,7 @@ use crate::{
         gather,
         live::LiveLook,
     },
-    ids::{LeaseKey, ProbeName, RunId},
+    ids::{LeaseKey, ProbeName, Region, RunId},
     intake::http::Subscriptions,
     model::{Direction, Place},
     plan::{Probing, Request},
@@ -190,8 +190,9 @@ impl Sight {
     }
 
     /// A queue by its URL.
-    pub(super) async fn queue(&self, url: &str) -> Result<Queue, String> {
-        Queue::open(self.any_live()?.outposts(), url, None).await.map_err(|why| why.to_string())
+    pub(super) async fn queue(&self, url: &str, region: Option<&str>) -> Result<Queue, String> {
+        let region = region.map(Region::new);
+        Queue::open(self.any_live()?.outposts(), url, region).await.map_err(|why| why.to_string())
     }
 
     /// What is real, by any of the runbooks.

@@ -47,7 +47,10 @@ pub(super) async fn open(
         return Ok(());
     }
     for url in &args.queue {
-        let queue = sight.queue(url).await.map_err(|why| Failure::usage(format!("--queue {url}: {why}")))?;
+        let queue = sight
+            .queue(url, args.queue_region.as_deref())
+            .await
+            .map_err(|why| Failure::usage(format!("--queue {url}: {why}")))?;
         let name = url.rsplit('/').next().unwrap_or(url).to_owned();
         tokio::spawn(drain(name, queue, into.clone(), to.clone()));
     }

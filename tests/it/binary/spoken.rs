@@ -70,23 +70,27 @@ impl Running {
     /// Waits for an event, and gives its line.
     #[track_caller]
     pub(crate) fn until(&mut self, event: &str) -> Value {
+        let mut heard = String::new();
         while let Some(line) = self.line() {
             if line["event"] == event {
                 return line;
             }
+            heard += &format!("{line}\n");
         }
-        panic!("it ended without {event}");
+        panic!("it ended without {event}:\n{heard}");
     }
 
     /// Waits for a line with a text in it.
     #[track_caller]
     pub(crate) fn hears(&mut self, text: &str) {
+        let mut heard = String::new();
         while let Some(line) = self.line() {
             if line.to_string().contains(text) {
                 return;
             }
+            heard += &format!("{line}\n");
         }
-        panic!("it ended without `{text}`");
+        panic!("it ended without `{text}`:\n{heard}");
     }
 
     /// SIGINT, as Ctrl-C sends it.
