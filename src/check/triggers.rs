@@ -30,7 +30,7 @@ fn never_home(runbook: &Runbook, trigger: &Trigger, out: &mut Vec<Diagnostic>) {
     out.push(Diagnostic::error("LB0701", &path, message).here("only a failover begins without a person").help(
         format!(
             "name a standby: {}; home moves `lifeboat failback`, by hand",
-            listed(runbook.standbys.iter().map(|s| s.as_str()))
+            listed(runbook.standbys.iter().map(crate::ids::SiteName::as_str))
         ),
     ));
 }

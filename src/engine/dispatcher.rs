@@ -151,12 +151,10 @@ impl Dispatcher {
             let facts = answer.facts(&Cx { state: &self.state, world: &self.world, now, live: self.live });
             self.fold(facts, now, &mut batch)?;
         }
-        while decides {
+        let mut new = decides;
+        while new {
             let turn = decide(&self.state, &self.world, now, self.live);
-            self.wake = turn.wake;
-            if turn.events.is_empty() {
-                break;
-            }
+            (self.wake, new) = (turn.wake, !turn.events.is_empty());
             self.fold(turn.events, now, &mut batch)?;
         }
         self.append(batch).await

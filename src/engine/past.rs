@@ -74,7 +74,7 @@ impl Past {
 pub(super) struct Took {
     call: String,
     region: Region,
-    took: Span,
+    span: Span,
     at: Timestamp,
 }
 
@@ -85,15 +85,15 @@ pub(super) fn took(state: &RunState, events: &[Event], watched: Timestamp) -> Ve
         let sent = state.steps.get(step)?.past_now().sent.last()?;
         let took = event.at.since(sent.at);
         let (call, region) = key(&sent.effect);
-        (sent.at > watched && took >= WORTH_IT).then_some(Took { call, region, took, at: event.at })
+        (sent.at > watched && took >= WORTH_IT).then_some(Took { call, region, span: took, at: event.at })
     };
     events.iter().filter_map(one).collect()
 }
 
 /// Keeps it in the store.
 pub(super) async fn keep(store: &dyn Store, all: Vec<Took>) {
-    for Took { call, region, took, at } in all {
-        store.note_took(&call, &region, took, at).await;
+    for Took { call, region, span, at } in all {
+        store.note_took(&call, &region, span, at).await;
     }
 }
 

@@ -8,8 +8,9 @@ use super::{
     types::Plan,
 };
 use crate::{
-    action::{Next, StepPast},
+    action::{Inputs, Next, StepCx, StepPast},
     clock::Timestamp,
+    diagnostic::Path,
     ids::{ProbeName, StepId},
     model::Place,
     runbook::{Runbook, Spec, Step},
@@ -27,7 +28,7 @@ impl Probing {
         let step = |(i, (name, at)): (usize, &(ProbeName, Place))| {
             let spec = Spec { needs: Some(vec![]), ..Spec::asking(name.clone(), at.clone()) };
             let id = StepId::new(format!("probe_{i}"));
-            Step { id, path: Default::default(), planned: spec.clone(), emergency: spec }
+            Step { id, path: Path::default(), planned: spec.clone(), emergency: spec }
         };
         let failover = probes.iter().enumerate().map(step).collect();
         let alone = Runbook { failover, finally: vec![], ..runbook.clone() };
@@ -36,7 +37,7 @@ impl Probing {
 
     /// What must be looked at.
     pub fn targets(&self, now: Timestamp) -> BTreeSet<Target> {
-        self.ask(now, |inputs, cx| inputs.targets(cx)).into_iter().flatten().collect()
+        self.ask(now, Inputs::targets).into_iter().flatten().collect()
     }
 
     /// Whether each holds, by what was seen.
@@ -44,7 +45,7 @@ impl Probing {
         self.ask(now, |inputs, cx| matches!(inputs.next(cx, seen), Next::Done { .. }))
     }
 
-    fn ask<T>(&self, now: Timestamp, what: impl Fn(&crate::action::Inputs, &crate::action::StepCx<'_>) -> T) -> Vec<T> {
+    fn ask<T>(&self, now: Timestamp, what: impl Fn(&Inputs, &StepCx<'_>) -> T) -> Vec<T> {
         let past = StepPast::default();
         let mut steps: Vec<_> = self.0.steps.iter().collect();
         // A plan has its steps in an order of its own.

@@ -30,6 +30,7 @@ use crate::{
 use pages::Page;
 use service::Service;
 use shelf::Shelf;
+use std::io::Write as _;
 
 /// What the tasks of a watcher tell its loop.
 #[derive(Debug)]
@@ -92,8 +93,8 @@ async fn explain(common: &Common, most: usize) -> Result<u8, Failure> {
             )?;
         }
         Output::Json => {
-            let text: String = notes.iter().map(|note| format!("{}\n", notes::object(note))).collect();
-            read(std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes()))?;
+            let mut out = std::io::stdout().lock();
+            read(notes.iter().try_for_each(|note| writeln!(out, "{}", notes::object(note))))?;
         }
     }
     Ok(code::DONE)

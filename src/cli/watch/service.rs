@@ -271,7 +271,7 @@ impl Service {
             // It follows its own message, and no other run.
             return;
         }
-        let keys = self.keeper.policies().keys().map(|name| LeaseKey::new(name)).collect();
+        let keys = self.keeper.policies().keys().map(LeaseKey::new).collect();
         self.runs.take_up_orphans(keys).await;
     }
 

@@ -29,7 +29,8 @@ impl Arrived {
     /// What was decided of it is on disk, or is not.
     pub(super) fn settle(self, done: bool) {
         if let Some(sender) = self.settled {
-            drop(sender.send(done));
+            // Whoever does not wait any more hears it by another delivery.
+            let _ = sender.send(done);
         }
     }
 }
@@ -106,7 +107,7 @@ async fn drain(name: String, queue: Queue, into: Sender<Arrived>, to: UnboundedS
             }
             Err(why) => {
                 if !std::mem::replace(&mut failing, true) {
-                    drop(to.send(Told::Line(format!("queue {}: {why}; tried again every 5s", name))));
+                    drop(to.send(Told::Line(format!("queue {name}: {why}; tried again every 5s"))));
                 }
                 tokio::time::sleep(REST).await;
             }

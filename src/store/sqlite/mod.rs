@@ -119,7 +119,7 @@ impl Inner {
             *conn = open::existing(&self.place, self.access)?;
         }
         let Some(mut open) = conn.take() else { return Ok(None) };
-        let settled = if *doubt { sync_log(&mut open) } else { Ok(()) };
+        let settled = if *doubt { sync_log(&open) } else { Ok(()) };
         let done = settled.and_then(|()| {
             *doubt = false;
             job(&mut Open { conn: &mut open, watch, place: &self.place, clocks: &self.clocks })
