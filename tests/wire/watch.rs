@@ -3,8 +3,9 @@
 use crate::{
     binary::{AGREED, Desk, Running},
     double::Double,
-    world::{NAME, STANDBY, Wire},
+    world::{HOME, NAME, STANDBY, Wire},
 };
+use lifeboat::clock::{Span, Timestamp};
 use serde_json::{Value, json};
 
 /// What alarms tell: a topic in the surviving Region, a queue behind it, and who is to be paged.
@@ -116,4 +117,80 @@ fn an_alarm_moves_the_service_and_people_bring_it_home() {
     desk.run(&format!("reprotect RUNBOOK {AGREED}")).ends(0);
     desk.run(&format!("failback RUNBOOK --no-reprotect {AGREED}")).ends(25);
     assert_eq!(desk.wire.witness.weights(&desk.wire.zone, NAME)["ohio"], 100);
+}
+
+#[test]
+fn a_run_that_may_only_do_what_is_safe_pages_and_goes_on_by_approval_from_another_terminal() {
+    let tower = Tower::of("hold: 1s\n    autonomy: safe\n    accept_data_loss: 1m");
+    let mut watch = tower.watches();
+    watch.hears("watches");
+    tower.goes("orders", "ALARM");
+    tower.goes("canary", "ALARM");
+    watch.until("run_paused");
+    watch.hears("\"note\":\"told\"");
+    let frozen = |tower: &Tower| tower.desk.wire.witness.parameters(HOME.1, "orders-ohio");
+    assert_eq!(frozen(&tower).get("default_transaction_read_only"), None, "nothing disruptive was sent");
+    tower.desk.run("approve").ends(0).says("answered yes");
+    watch.until("run_finished");
+    assert_eq!(tower.desk.wire.witness.weights(&tower.desk.wire.zone, NAME)["oregon"], 100);
+}
+
+#[test]
+fn a_watcher_that_is_killed_in_the_middle_of_a_failover_goes_on_with_it_when_it_is_started_again() {
+    let tower = Tower::of("hold: 1s\n    autonomy: full\n    accept_data_loss: 1m");
+    let mut watch = tower.watches();
+    watch.hears("watches");
+    tower.goes("orders", "ALARM");
+    tower.goes("canary", "ALARM");
+    watch.until("effect_intended");
+    watch.kill();
+    let mut again = tower.watches();
+    again.until("run_resumed");
+    again.until("run_finished");
+    again.kill();
+    let runs = tower.desk.run("runs --output json").ends(0).objects();
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    assert_eq!(tower.desk.wire.witness.weights(&tower.desk.wire.zone, NAME)["oregon"], 100);
+    let promotions = Double::shared().calls(&tower.desk.wire.account);
+    let promoted = promotions.iter().filter(|call| call.to_string().contains("PromoteReadReplica")).count();
+    assert_eq!(promoted, 1);
+}
+
+/// 10,000 by `LIFEBOAT_MESSAGES=10000`.
+#[test]
+fn of_many_messages_those_that_matter_start_one_run_and_memory_stays_flat() {
+    let many = std::env::var("LIFEBOAT_MESSAGES").ok().and_then(|n| n.parse().ok()).unwrap_or(300_usize);
+    let tower = Tower::of("autonomy: full\n    accept_data_loss: 1m");
+    let arn = |name: &str| format!("arn:aws:cloudwatch:{}:{}:alarm:{name}", STANDBY.1, tower.desk.wire.account);
+    let says = |name: &str, second: usize| {
+        let at = Timestamp::wall().before(Span::secs(600)) + Span::secs(second as u64 % 600);
+        json!({ "AlarmName": name, "AlarmArn": arn(name), "NewStateValue": "ALARM", "OldStateValue": "OK",
+                "NewStateReason": "test", "StateChangeTime": at.to_string() })
+    };
+    let bodies: Vec<_> = (0..many)
+        .map(|n| match n {
+            _ if n == many / 3 => says("orders", n),
+            _ if n == many / 2 || n == many - 1 => says("canary", many / 2),
+            _ => says(&format!("other-{}", n % 50), n),
+        })
+        .collect();
+    for (batch, some) in bodies.chunks(10).enumerate() {
+        let entry =
+            |(n, body): (usize, &Value)| json!({ "Id": format!("{batch}-{n}"), "MessageBody": body.to_string() });
+        let entries: Vec<_> = some.iter().enumerate().map(entry).collect();
+        tower.call("sqs", "send_message_batch", &json!({ "QueueUrl": tower.queue, "Entries": entries }));
+    }
+    let mut watch = tower.watches();
+    watch.hears("no trigger names this alarm");
+    let early = watch.resident_kib();
+    watch.until("run_finished");
+    while tower.left_in_the_queue() > 0 {
+        watch.hears("no trigger names this alarm");
+    }
+    let late = watch.resident_kib();
+    watch.kill();
+    let runs = tower.desk.run("runs --output json").ends(0).objects();
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    // What a run takes is in it: clients, certificates, its plan.
+    assert!(late < early + (48 << 10), "{early} KiB at first, {late} KiB at the end");
 }

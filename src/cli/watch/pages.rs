@@ -3,12 +3,12 @@
 use crate::{
     cli::wiring::World,
     event::{Event, EventKind, PauseReason},
-    ids::RunId,
+    ids::{AskId, RunId},
     runbook::Notify,
     view::{Commands, SCHEMA},
 };
 use serde_json::json;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// What people must know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,22 +23,41 @@ pub(super) struct Page {
     pub(super) run: Option<RunId>,
 }
 
+/// What a run has asked, since a question is worth a page only where the run waits for its answer.
+#[derive(Debug, Default)]
+pub(super) struct Asked(BTreeMap<AskId, String>);
+
+impl Asked {
+    /// The question that a run waits for.
+    fn last(&self, why: &PauseReason) -> Option<&String> {
+        match why {
+            PauseReason::Unanswered(ask) => self.0.get(ask),
+            PauseReason::InDoubt(_) => self.0.values().next_back(),
+            _ => None,
+        }
+    }
+}
+
 impl Page {
     /// What people must know of a fact; none: nothing.
-    pub(super) fn of(event: &Event, known: &Commands) -> Option<Self> {
+    pub(super) fn of(event: &Event, asked: &mut Asked, known: &Commands) -> Option<Self> {
         let run = &event.run;
+        if let EventKind::ConfirmationAsked { ask, message, .. } = &event.kind {
+            asked.0.insert(*ask, message.clone());
+        }
         let (text, next) = match &event.kind {
             EventKind::RunStarted { plan, .. } => (
-                format!("a {} {} of {} began by itself", plan.mode, plan.direction, plan.runbook),
+                format!("{} {} of {} began by itself", plan.mode, plan.direction, plan.runbook),
                 Some(known.on_run("show", run, "")),
             ),
-            EventKind::ConfirmationAsked { message, .. } => {
-                (format!("it waits for a person: {message}"), Some(known.on_run("approve", run, "")))
-            }
             EventKind::RunPaused { why: PauseReason::StepFailed(step) } => (
                 format!("step {step} failed, and the run waits for a person"),
                 Some(known.on_run("resume", run, &format!(" --retry {step}"))),
             ),
+            EventKind::RunPaused { why } => {
+                let message = asked.last(why)?;
+                (format!("it waits for a person: {message}"), Some(known.on_run("approve", run, "")))
+            }
             EventKind::HoldOverdue { step } => {
                 (format!("{step} has been held closed for too long"), Some(known.on_run("show", run, "")))
             }

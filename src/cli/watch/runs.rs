@@ -1,7 +1,10 @@
 //! The runs of a watcher: those it begins, and those it finds unfinished, each in a task of its own, by
 //! the same way that a person's command goes.
 
-use super::{Told, pages::Page};
+use super::{
+    Told,
+    pages::{Asked, Page},
+};
 use crate::{
     cli::{
         args::{Common, Consent, MoveArgs},
@@ -157,12 +160,14 @@ impl Runs {
     /// Hears of a run what people must know, and that it began.
     fn beside(&self, decision: Option<NoteNo>, (runbook, typed): (&str, &str)) -> Beside {
         let (to, known, runbook) = (self.to.clone(), commands(&self.common, typed), runbook.to_owned());
+        let asked = Mutex::new(Asked::default());
         Arc::new(move |notice| {
             let Notice::Event(event) = notice else { return };
             if let (EventKind::RunStarted { .. }, Some(decision)) = (&event.kind, decision) {
                 drop(to.send(Told::Began { decision, run: event.run.clone() }));
             }
-            if let Some(page) = Page::of(event, &known) {
+            let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(page) = Page::of(event, &mut asked, &known) {
                 drop(to.send(Told::Page { runbook: runbook.clone(), page }));
             }
         })
