@@ -117,3 +117,51 @@ fn fit(path: &Path) -> Result<Loaded, Failure> {
     }
     loaded(path, checked)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const GOOD: &str = "version: 1
+name: shop
+sites: { ohio: { region: us-east-2 }, oregon: { region: us-west-2 } }
+primary: ohio
+standby: oregon
+failover: [{ id: tell, action: notify, with: { message: moves } }]
+failback: mirror
+triggers: [{ name: lost, when: { of: [{ probe: site_answers }] }, hold: 5m, autonomy: observe }]
+";
+
+    #[test]
+    fn a_runbook_that_changed_is_read_anew_and_a_broken_one_leaves_the_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shop.yaml");
+        fs::write(&file, GOOD).unwrap();
+        let mut shelf = Shelf::open(std::slice::from_ref(&file)).unwrap();
+        let hold = |shelf: &Shelf| shelf.policies()["shop"].triggers[0].hold.to_string();
+        assert_eq!((shelf.renew(), hold(&shelf).as_str()), ((vec![], false), "5m"));
+
+        fs::write(&file, GOOD.replace("hold: 5m", "hold: nonsense")).unwrap();
+        let (said, new) = shelf.renew();
+        assert!(said[0].contains("is refused, the old one stays") && !new, "{said:?}");
+        assert_eq!(hold(&shelf), "5m");
+        assert_eq!(shelf.renew(), (vec![], false), "it is told once");
+
+        fs::write(&file, GOOD.replace("hold: 5m", "hold: 10m")).unwrap();
+        let (said, new) = shelf.renew();
+        assert!(said[0].contains("is watched as it is now") && new, "{said:?}");
+        assert_eq!(hold(&shelf), "10m");
+    }
+
+    #[test]
+    fn what_nothing_would_start_is_not_watched() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shop.yaml");
+        fs::write(&file, GOOD.replace("triggers:", "x_triggers:")).unwrap();
+        assert!(Shelf::open(std::slice::from_ref(&file)).err().unwrap().what.contains("has no `triggers`"));
+        fs::write(&file, GOOD).unwrap();
+        let twice = Shelf::open(&[file.clone(), file]).err().unwrap();
+        assert!(twice.what.contains("are both called shop"), "{}", twice.what);
+    }
+}
