@@ -93,13 +93,6 @@ impl Running {
         panic!("it ended without `{text}`:\n{heard}");
     }
 
-    /// How much memory it has now.
-    pub(crate) fn resident_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.split_whitespace().next().unwrap().parse().unwrap()
-    }
-
     /// SIGINT, as Ctrl-C sends it.
     pub(crate) fn interrupt(&self) {
         self.signal(Signal::INT);
