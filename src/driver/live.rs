@@ -101,6 +101,11 @@ impl LiveLook {
         &self.outposts
     }
 
+    /// Tells a webhook something; the token tells a repeat of it to whoever heeds one.
+    pub async fn tell(&self, url: &str, token: &str, body: &serde_json::Value) -> Result<(), SendError> {
+        self.web.post(token, "POST", url, body).await.map(drop)
+    }
+
     /// Who we are at a site.
     pub async fn who(&self, site: &SiteName) -> Met {
         Box::pin(self.eyes.who(site)).await

@@ -139,7 +139,8 @@ impl Web {
         self.post(token, "POST", url, &json!({ "text": text })).await.map(|_| Receipt::default())
     }
 
-    async fn post(&self, token: &str, method: &str, url: &str, body: &Value) -> Result<Receipt, SendError> {
+    /// Sends a request; the token tells a repeat of it to whoever heeds one.
+    pub(super) async fn post(&self, token: &str, method: &str, url: &str, body: &Value) -> Result<Receipt, SendError> {
         let method = Method::from_bytes(method.as_bytes())
             .map_err(|_| SendError::Refused { why: format!("`{method}` is not a method") })?;
         let client = self.client().map_err(|why| SendError::Refused { why })?;

@@ -3,6 +3,7 @@
 use crate::{
     binary::{AGREED, Desk, Running},
     double::Double,
+    web::Web,
     world::{HOME, NAME, STANDBY, Wire},
 };
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ struct Tower {
     desk: Desk,
     queue: String,
     pages: String,
+    _pager: Web,
 }
 
 impl Tower {
@@ -21,13 +23,15 @@ impl Tower {
         let account = wire.account.clone();
         let arn = |name: &str| format!("arn:aws:cloudwatch:{}:{account}:alarm:{name}", STANDBY.1);
         let page = format!("arn:aws:sns:{}:{account}:oncall", STANDBY.1);
+        let pager = Web::start(|_| (200, Value::Null));
         let trigger = format!(
-            "\nnotify: [{{ topic: \"{page}\" }}]\ntriggers:\n  - name: region_lost\n    when: {{ of: [{{ alarm: \"{}\" }}, {{ alarm: \"{}\" }}] }}\n    {policy}\n\nfailover:\n",
+            "\nnotify: [{{ topic: \"{page}\" }}, {{ webhook: \"{}\" }}]\ntriggers:\n  - name: region_lost\n    when: {{ of: [{{ alarm: \"{}\" }}, {{ alarm: \"{}\" }}] }}\n    {policy}\n\nfailover:\n",
+            pager.url(),
             arn("orders"),
             arn("canary")
         );
         let desk = Desk::of(wire, &[("\nfailover:\n", &trigger)]);
-        let tower = Self { desk, queue: String::new(), pages: String::new() };
+        let tower = Self { desk, queue: String::new(), pages: String::new(), _pager: pager };
         let (topic, pages) = (tower.topic("dr"), tower.topic("oncall"));
         let queue = tower.queue("dr-alarms", &topic);
         let pages = tower.queue("pages", &pages);
@@ -112,6 +116,9 @@ fn an_alarm_moves_the_service_and_people_bring_it_home() {
     }
     while tower.left_in_the_queue() > 0 {
         // Its decision is on disk; the queue hears of it a moment later.
+    }
+    while !desk.run("watch --explain").ends(0).out.contains("told 127.0.0.1: ") {
+        // By webhook too, a moment later.
     }
     watch.kill();
     let calls = Double::shared().calls(&desk.wire.account).len();

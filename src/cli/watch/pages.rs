@@ -3,12 +3,12 @@
 use crate::{
     cli::wiring::World,
     event::{Event, EventKind, PauseReason},
-    ids::{AskId, RunId},
+    ids::{AskId, Digest, RunId},
     runbook::Notify,
     view::{Commands, SCHEMA},
 };
-use serde_json::json;
-use std::{collections::BTreeMap, time::Duration};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// What people must know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,11 @@ impl Page {
         format!("{}: {}{next}", self.subject, self.text)
     }
 
+    fn object(&self) -> Value {
+        let Self { subject, text, next, run } = self;
+        json!({ "schema": SCHEMA, "subject": subject, "text": text, "next": next, "run": run })
+    }
+
     fn message(&self) -> String {
         let next = self.next.as_ref().map_or_else(String::new, |next| format!("\n\nnext: {next}"));
         format!("{}: {}{next}\n", self.subject, self.text)
@@ -81,27 +86,30 @@ impl Page {
 
 /// Tells it in one place. Gives the place in words, and why it could not be told.
 pub(super) async fn tell(world: Option<&World>, place: &Notify, page: &Page) -> (String, Option<String>) {
-    match place {
-        Notify::Topic(arn) => {
-            let sent = match world.and_then(|world| world.live.clone()) {
-                Some(live) => live
-                    .outposts()
-                    .publish(arn, &page.subject, &page.message())
-                    .await
-                    .map(drop)
-                    .map_err(|why| why.to_string()),
-                None => Err("the sandbox tells nobody".to_owned()),
-            };
-            (arn.clone(), sent.err())
+    let (name, address) = match place {
+        Notify::Topic(arn) => (arn.clone(), Ok(arn.clone())),
+        Notify::Webhook(text) => {
+            let url = address(text);
+            // The whole of it may be a secret.
+            let host = url.as_ref().ok().and_then(|url| url.host_str().map(str::to_owned));
+            (host.unwrap_or_else(|| text.clone()), url.map(String::from))
         }
-        Notify::Webhook(url) => match address(url) {
-            Ok(url) => {
-                let host = url.host_str().unwrap_or_default().to_owned();
-                (host, post(url, page).await.err())
-            }
-            Err(why) => (url.clone(), Some(why)),
-        },
-    }
+    };
+    let Some(live) = world.and_then(|world| world.live.as_ref()) else {
+        return (name, Some("the sandbox tells nobody".to_owned()));
+    };
+    let sent = match (place, address) {
+        (_, Err(why)) => Err(why),
+        (Notify::Topic(_), Ok(arn)) => {
+            let sent = live.outposts().publish(&arn, &page.subject, &page.message()).await;
+            sent.map(drop).map_err(|why| why.to_string())
+        }
+        (Notify::Webhook(_), Ok(url)) => {
+            let token = Digest::of(page.line().as_bytes());
+            live.tell(&url, token.as_str(), &page.object()).await.map_err(|why| why.to_string())
+        }
+    };
+    (name, sent.err())
 }
 
 fn address(text: &str) -> Result<reqwest::Url, String> {
@@ -110,12 +118,4 @@ fn address(text: &str) -> Result<reqwest::Url, String> {
         None => text.to_owned(),
     };
     found.parse().map_err(|_| "it is no URL".to_owned())
-}
-
-async fn post(url: reqwest::Url, page: &Page) -> Result<(), String> {
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().map_err(|e| e.to_string())?;
-    let body =
-        json!({ "schema": SCHEMA, "subject": page.subject, "text": page.text, "next": page.next, "run": page.run });
-    let answer = client.post(url).json(&body).send().await.map_err(|e| e.without_url().to_string())?;
-    if answer.status().is_success() { Ok(()) } else { Err(format!("it answered {}", answer.status())) }
 }
