@@ -212,9 +212,8 @@ fn what_somebody_else_changed_before_it_was_sent_stops_the_step() {
     assert!(!run.state.steps["cut"].may_have_acted(), "it was not sent");
 }
 
-/// A run that turned back while a step on the way there was in doubt.
-#[test]
-fn a_run_that_turns_back_settles_what_is_open_first() {
+/// A run whose first step is done and whose second is under way; both can be taken back.
+fn at_cut() -> Run {
     let mut run = Run::planned(
         "failover:
   - { id: base, action: exec, with: { command: [base] }, undo: { with: { command: [unbase] } } }
@@ -223,6 +222,13 @@ fn a_run_that_turns_back_settles_what_is_open_first() {
     run.live.interactive = true;
     run.turn();
     run.applied();
+    run
+}
+
+/// A run that turned back while a step on the way there was in doubt.
+#[test]
+fn a_run_that_turns_back_settles_what_is_open_first() {
+    let mut run = at_cut();
     run.in_doubt();
     run.control(crate::event::Control::Undo);
     assert_eq!(question(&run), [("cut".to_owned(), Question::InDoubt)], "nothing is taken back before that is known");
@@ -234,14 +240,7 @@ fn a_run_that_turns_back_settles_what_is_open_first() {
 
 #[test]
 fn what_is_refused_while_the_run_turns_back_is_no_failure_of_its_undo() {
-    let mut run = Run::planned(
-        "failover:
-  - { id: base, action: exec, with: { command: [base] }, undo: { with: { command: [unbase] } } }
-  - { id: cut, action: exec, with: { command: [cut] }, undo: { with: { command: [uncut] } } }",
-    );
-    run.live.interactive = true;
-    run.turn();
-    run.applied();
+    let mut run = at_cut();
     assert_eq!(run.control(crate::event::Control::Undo), ["control_received", "undo_begun"], "cut is under way");
     assert_eq!(refuse(&mut run), ["effect_refused cut", "attempt_started base", "effect_intended base"]);
     assert_eq!(run.state.paused, None);
