@@ -255,35 +255,14 @@ mod tests {
     use super::*;
     use crate::{
         diagnostic::Path,
-        runbook::{FailurePolicy, Only, Spec},
+        runbook::{Only, Spec},
     };
     use proptest::prelude::*;
 
     fn step(i: usize, needs: Option<&[usize]>) -> Step {
         let name = |i: &usize| StepId(format!("s{i}"));
-        let spec = Spec {
-            name: None,
-            action: None,
-            resources: vec![],
-            with: serde_json::Map::new(),
-            at: None,
-            needs: needs.map(|needs| needs.iter().map(name).collect()),
-            only: None,
-            when: None,
-            run: RunWord::Run,
-            confirm: None,
-            expect: None,
-            timeout: None,
-            retry: None,
-            on_failure: FailurePolicy::Pause,
-            undo: None,
-            hold: None,
-            verify: vec![],
-            milestone: None,
-            skippable: true,
-            simulate: None,
-            impact: None,
-        };
+        let needs = needs.map(|needs| needs.iter().map(name).collect());
+        let spec = Spec { needs, ..Spec::default() };
         Step { id: name(&i), path: Path::root().index(i), planned: spec.clone(), emergency: spec }
     }
 

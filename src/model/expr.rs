@@ -80,6 +80,16 @@ pub fn has_expr(text: &str) -> bool {
     text.contains("${") && !matches!(split(text).as_deref(), Ok([Part::Literal(_)]))
 }
 
+/// Whether a text somewhere in a value is so.
+pub fn any_text(value: &Value, is: &dyn Fn(&str) -> bool) -> bool {
+    match value {
+        Value::String(text) => is(text),
+        Value::Array(items) => items.iter().any(|item| any_text(item, is)),
+        Value::Object(map) => map.values().any(|item| any_text(item, is)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 /// Every dotted name an expression reads (`steps.lag.loss`), sorted. `source` has no `${}`.
 pub fn names(source: &str) -> Result<Vec<String>, String> {
     let env = environment();

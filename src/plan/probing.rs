@@ -26,7 +26,8 @@ impl Probing {
     /// Probes, each at a place, of a failover as it was asked for. Otherwise all that is wrong with that.
     pub fn of(runbook: &Runbook, request: &Request, probes: &[(ProbeName, Place)]) -> Result<Self, Vec<String>> {
         let step = |(i, (name, at)): (usize, &(ProbeName, Place))| {
-            let spec = Spec { needs: Some(vec![]), ..Spec::asking(name.clone(), at.clone()) };
+            let spec =
+                Spec { at: Some(at.clone()), needs: Some(vec![]), verify: vec![name.clone()], ..Spec::default() };
             let id = StepId::new(format!("probe_{i}"));
             Step { id, path: Path::default(), planned: spec.clone(), emergency: spec }
         };

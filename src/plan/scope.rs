@@ -117,12 +117,7 @@ type Open<F> = LazyCell<Scope, F>;
 
 /// Whether an expression, or what is written like one, stands in a value.
 fn asks(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains("${"),
-        Value::Array(items) => items.iter().any(asks),
-        Value::Object(map) => map.values().any(asks),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
+    expr::any_text(value, &|text| text.contains("${"))
 }
 
 fn probe<F: FnOnce() -> Scope>(

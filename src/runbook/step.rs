@@ -81,15 +81,15 @@ pub struct Spec {
     pub impact: Option<Impact>,
 }
 
-impl Spec {
-    /// What a step says that does nothing but ask a probe.
-    pub fn asking(probe: ProbeName, at: Place) -> Self {
+/// What a step says that says nothing.
+impl Default for Spec {
+    fn default() -> Self {
         Self {
             name: None,
             action: None,
             resources: vec![],
             with: Map::new(),
-            at: Some(at),
+            at: None,
             needs: None,
             only: None,
             when: None,
@@ -101,7 +101,7 @@ impl Spec {
             on_failure: FailurePolicy::Pause,
             undo: None,
             hold: None,
-            verify: vec![probe],
+            verify: vec![],
             milestone: None,
             skippable: true,
             simulate: None,

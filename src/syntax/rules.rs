@@ -40,7 +40,7 @@ pub(super) fn step(step: &Node, standing: Standing<'_>, problems: &mut Problems)
         let problem = Diagnostic::error("LB0211", &again.path, "`confirm` asks before an action that asks itself");
         problems.add(problem.on_key().help("say all of it in `with`"));
     }
-    place(step, standing, problems);
+    place(step, standing.names, problems);
     subject(step, row, standing, problems);
     needs(step, standing, problems);
     probes(step.get("verify"), standing, problems);
@@ -77,9 +77,10 @@ fn without_action(step: &Node, problems: &mut Problems) {
     }
 }
 
-fn place(step: &Node, standing: Standing<'_>, problems: &mut Problems) {
-    let Some(at) = step.get("at") else { return };
-    let sites = &standing.names.sites;
+/// Where a step works, or a probe asks.
+pub(super) fn place(node: &Node, names: &Names<'_>, problems: &mut Problems) {
+    let Some(at) = node.get("at") else { return };
+    let sites = &names.sites;
     if at.text().is_some_and(|text| !["from", "to"].contains(&text) && !sites.contains_key(text)) {
         nowhere(problems, at, ("LB0301", "site"), ["from", "to"].into_iter().chain(sites.keys().copied()));
     }
@@ -105,11 +106,15 @@ fn needs(step: &Node, standing: Standing<'_>, problems: &mut Problems) {
 }
 
 fn probes(list: Option<&Node>, standing: Standing<'_>, problems: &mut Problems) {
-    let known = &standing.names.probes;
-    for probe in list.map(Node::items).unwrap_or_default() {
-        if probe.text().is_some_and(|name| !known.contains(name)) {
-            nowhere(problems, probe, ("LB0303", "probe"), known.iter().copied());
-        }
+    for one in list.map(Node::items).unwrap_or_default() {
+        probe(one, standing.names, problems);
+    }
+}
+
+/// The name of a probe.
+pub(super) fn probe(node: &Node, names: &Names<'_>, problems: &mut Problems) {
+    if node.text().is_some_and(|name| !names.probes.contains(name)) {
+        nowhere(problems, node, ("LB0303", "probe"), names.probes.iter().copied());
     }
 }
 
@@ -297,12 +302,7 @@ fn complaints(node: &Node, row: &'static ActionRow, problems: &mut Problems) {
 }
 
 fn is_open(value: &Value) -> bool {
-    match value {
-        Value::String(text) => expr::has_expr(text),
-        Value::Array(items) => items.iter().any(is_open),
-        Value::Object(map) => map.values().any(is_open),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
+    expr::any_text(value, &expr::has_expr)
 }
 
 /// Notes the files that an action names, and refuses names that lead out of the runbook's folder.

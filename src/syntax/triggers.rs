@@ -6,6 +6,7 @@ use super::{
     names::Names,
     node::Node,
     problems::{Problems, quoted},
+    rules,
     walk::nowhere,
 };
 use crate::{
@@ -66,15 +67,10 @@ fn evidence(node: &Node, names: &Names<'_>, problems: &mut Problems) {
         let help = "write `arn:aws:cloudwatch:REGION:ACCOUNT:alarm:NAME`";
         problems.add(Diagnostic::error("LB0217", &arn.path, format!("{}: {why}", quoted(text))).help(help));
     }
-    if let Some(probe) = node.get("probe").filter(|p| p.text().is_some_and(|name| !names.probes.contains(name))) {
-        nowhere(problems, probe, ("LB0303", "probe"), names.probes.iter().copied());
+    if let Some(probe) = node.get("probe") {
+        rules::probe(probe, names, problems);
     }
-    if let Some(at) = node.get("at")
-        && at.text().is_some_and(|text| !["from", "to"].contains(&text) && !names.sites.contains_key(text))
-    {
-        let known = ["from", "to"].into_iter().chain(names.sites.keys().copied());
-        nowhere(problems, at, ("LB0301", "site"), known);
-    }
+    rules::place(node, names, problems);
 }
 
 /// Exactly one of two keys is there.

@@ -22,7 +22,7 @@ use crate::{
     driver::{LookError, SendError},
     ids::{Digest, ResourceName, SiteName, StepId},
     model::{DbEngine, DbIdentity, GroupIdentity, Impact, Kind, Objectives, RecordIdentity, Resource, Site, Size},
-    runbook::{FailurePolicy, RunWord, Runbook, Simulate, Spec as StepSpec, Step},
+    runbook::{Runbook, Simulate, Spec as StepSpec, Step},
     world::{
         Call, Effect, Receipt, Run, Seen, Target, What, asg, dns,
         probe::{self, Answer},
@@ -83,29 +83,7 @@ fn resources(engine: DbEngine) -> BTreeMap<ResourceName, Resource> {
 #[expect(clippy::default_trait_access, reason = "the sandbox knows nothing of places in files")]
 fn step(id: &str, action: &str, with: Value, change: impl FnOnce(&mut StepSpec)) -> Step {
     let Value::Object(with) = with else { unreachable!("parameters are a mapping") };
-    let mut spec = StepSpec {
-        name: None,
-        action: Some(action.into()),
-        resources: vec![],
-        with,
-        at: None,
-        needs: None,
-        only: None,
-        when: None,
-        run: RunWord::Run,
-        confirm: None,
-        expect: None,
-        timeout: None,
-        retry: None,
-        on_failure: FailurePolicy::Pause,
-        undo: None,
-        hold: None,
-        verify: vec![],
-        milestone: None,
-        skippable: true,
-        simulate: None,
-        impact: None,
-    };
+    let mut spec = StepSpec { action: Some(action.into()), with, ..StepSpec::default() };
     change(&mut spec);
     Step { id: id.into(), path: Default::default(), planned: spec.clone(), emergency: spec }
 }
