@@ -31,21 +31,15 @@ pub(super) fn run(common: &Common, args: &DrillArgs) -> Result<u8, Failure> {
 /// The way there as an alarm starts it, then the way back as people go it.
 async fn by_trigger(common: &Common, args: &MoveArgs, name: &str) -> Result<u8, Failure> {
     let moved = watch::rehearse(common, &args.file, name).await?;
-    if !matches!(moved, code::DONE | code::MISSED | code::UNPROTECTED) {
+    if !went_on(moved) {
         return Ok(moved);
     }
     // What was to go wrong has.
     let (common, args) = (Common { fault: vec![], ..common.clone() }, args.clone());
     let first = Move::open(&common, &args).await?;
-    let mut worst = worth(&first, &Done::Ran(moved, Mode::Emergency)).await?;
-    for direction in [Direction::Reprotect, Direction::Failback, Direction::Reprotect] {
-        let done = first.with(&args).go(direction).await?;
-        if !matches!(done.code(), code::DONE | code::MISSED | code::UNPROTECTED) {
-            return Ok(done.code());
-        }
-        worst = worst.max(worth(&first, &done).await?);
-    }
-    Ok(worst)
+    let worst = worth(&first, &Done::Ran(moved, Mode::Emergency)).await?;
+    let back = [Direction::Reprotect, Direction::Failback, Direction::Reprotect].map(|direction| (&args, direction));
+    legs(&first, &back, (worst, Some(Direction::Failover))).await
 }
 
 async fn rehearse(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
@@ -62,35 +56,47 @@ async fn rehearse(common: &Common, args: &MoveArgs) -> Result<u8, Failure> {
         return Err(Failure::refused(format!("{away} serves: a drill starts from home"))
             .hint(format!("{}     moves home", known.on_file("failback"))));
     }
-    let mut worst = code::DONE;
-    let mut passed = None;
-    for (args, direction) in [
+    let all = [
         (&there, Direction::Failover),
         (&back, Direction::Reprotect),
         (&back, Direction::Failback),
         (&back, Direction::Reprotect),
-    ] {
-        let done = match (first.with(args).go(direction).await, passed) {
-            (Ok(done), _) => done,
-            (Err(failure), Some(leg)) if changed_nothing(&failure) => {
-                let (code, how) = left_after(leg);
-                failure.hint(how).print(common.output);
-                worst = code;
-                break;
-            }
-            (Err(failure), _) => return Err(failure),
-        };
-        if !matches!(done.code(), code::DONE | code::MISSED | code::UNPROTECTED) {
-            // How the leg stands is how production stands, whatever the legs before it were worth.
-            worst = done.code();
-            break;
-        }
-        worst = worst.max(worth(&first, &done).await?);
-        passed = Some(direction);
-    }
+    ];
+    let worst = legs(&first, &all, (code::DONE, None)).await?;
     let lived = sandbox.lived().map_err(wrong)?.since(&before);
     print(common, |_, out| human(&lived, out), || view::json::of("lived", &lived))?;
     Ok(worst)
+}
+
+/// One leg after the other, as far as they go; the code of all of them, and of the one passed before.
+async fn legs(
+    first: &Move<'_>,
+    legs: &[(&MoveArgs, Direction)],
+    (mut worst, mut passed): (u8, Option<Direction>),
+) -> Result<u8, Failure> {
+    for (args, direction) in legs {
+        let done = match (first.with(args).go(*direction).await, passed) {
+            (Ok(done), _) => done,
+            (Err(failure), Some(leg)) if changed_nothing(&failure) => {
+                let (code, how) = left_after(leg);
+                failure.hint(how).print(first.common.output);
+                return Ok(code);
+            }
+            (Err(failure), _) => return Err(failure),
+        };
+        if !went_on(done.code()) {
+            // How the leg stands is how production stands, whatever the legs before it were worth.
+            return Ok(done.code());
+        }
+        worst = worst.max(worth(first, &done).await?);
+        passed = Some(*direction);
+    }
+    Ok(worst)
+}
+
+/// Whether the next leg can follow.
+fn went_on(code: u8) -> bool {
+    matches!(code, code::DONE | code::MISSED | code::UNPROTECTED)
 }
 
 /// Whether a leg that did not begin left all as the leg before it did.
