@@ -2,6 +2,7 @@
 
 use super::case::{Case, impact, listed};
 use crate::{
+    alarm::AlarmArn,
     clock::Span,
     diagnostic::Diagnostic,
     model::{Direction, Impact},
@@ -127,13 +128,8 @@ fn irreversible(runbook: &Runbook, trigger: &Trigger) -> Vec<String> {
 /// Whoever watches from inside what is lost sees nothing.
 fn all_in_the_dark(runbook: &Runbook, trigger: &Trigger, out: &mut Vec<Diagnostic>) {
     let home = runbook.sites.get(&runbook.primary).map(|site| site.region.clone());
-    let regions: BTreeSet<_> = trigger
-        .when
-        .of
-        .iter()
-        .filter_map(|one| if let Witness::Alarm { arn, .. } = &one.what { Some(arn.region()) } else { None })
-        .collect();
-    let probes = trigger.when.of.iter().any(|one| matches!(one.what, Witness::Probe { .. }));
+    let regions: BTreeSet<_> = trigger.alarms().map(AlarmArn::region).collect();
+    let probes = trigger.probes().next().is_some();
     if !probes && regions.len() == 1 && regions.first() == home.as_ref() {
         let path = trigger.path.key("when");
         let message =

@@ -13,7 +13,6 @@ use super::{
 use crate::{
     clock::Timestamp,
     event::{NoteKind, Who},
-    ids::NoteNo,
     store::{Book, RunHead, SqliteBook, Store, StoreError},
     view,
     watch::Ledger,
@@ -28,24 +27,18 @@ pub(super) fn book(common: &Common) -> Result<Arc<dyn Book>, Failure> {
 
 /// What the book comes to.
 pub(super) async fn ledger(book: &Arc<dyn Book>) -> Result<Ledger, Failure> {
-    const PAGE: usize = 1000;
     let mut ledger = Ledger::default();
-    loop {
-        let notes = book.read(ledger.head, PAGE).await?;
-        notes.iter().for_each(|note| ledger.apply(note));
-        if notes.len() < PAGE {
-            return Ok(ledger);
-        }
-    }
+    ledger.catch_up(&**book).await?;
+    Ok(ledger)
 }
 
-/// Writes a note after all others.
-pub(super) async fn write(book: &Arc<dyn Book>, by: &Who, kind: &NoteKind) -> Result<NoteNo, Failure> {
+/// Writes a note after all others; `ledger` is what they come to, as far as it is known.
+async fn write(book: &Arc<dyn Book>, mut ledger: Ledger, by: &Who, kind: NoteKind) -> Result<(), Failure> {
     loop {
-        let head = ledger(book).await?.head;
-        match book.write(head, by, Timestamp::wall(), std::slice::from_ref(kind)).await {
+        ledger.catch_up(&**book).await?;
+        match book.write(ledger.head, by, Timestamp::wall(), std::slice::from_ref(&kind)).await {
             Err(StoreError::Conflict) => {}
-            other => return Ok(other?),
+            other => return Ok(other.map(drop)?),
         }
     }
 }
@@ -54,7 +47,8 @@ pub(super) async fn write(book: &Arc<dyn Book>, by: &Who, kind: &NoteKind) -> Re
 pub(super) fn brake(common: &Common, args: &SaidArgs) -> Result<u8, Failure> {
     block_on(common, async {
         let book = book(common)?;
-        write(&book, &who(args.operator.as_ref()), &NoteKind::Braked { why: args.reason.clone() }).await?;
+        let braked = NoteKind::Braked { why: args.reason.clone() };
+        write(&book, Ledger::default(), &who(args.operator.as_ref()), braked).await?;
         let next = commands(common, "").bare("release --reason \"...\"");
         said(common, "the brake is on: no trigger starts anything; runs that go on are not touched", &next)
     })
@@ -65,10 +59,12 @@ pub(super) fn release(common: &Common, args: &SaidArgs) -> Result<u8, Failure> {
     block_on(common, async {
         let book = book(common)?;
         let next = commands(common, "").bare("watch --explain");
-        if ledger(&book).await?.brake.is_none() {
+        let ledger = ledger(&book).await?;
+        if ledger.brake.is_none() {
             return said(common, "the brake is not on", &next);
         }
-        write(&book, &who(args.operator.as_ref()), &NoteKind::Released { why: args.reason.clone() }).await?;
+        let released = NoteKind::Released { why: args.reason.clone() };
+        write(&book, ledger, &who(args.operator.as_ref()), released).await?;
         said(common, "the brake is off: triggers start again at the next change of what they wait for", &next)
     })
 }
@@ -85,7 +81,8 @@ pub(super) fn acknowledge(common: &Common, args: &AcknowledgeArgs) -> Result<u8,
             return Err(Failure::refused(format!("run {} was begun by a person", head.id)));
         }
         let book = book(common)?;
-        write(&book, &who(args.operator.as_ref()), &NoteKind::Acknowledged { run: head.id.clone() }).await?;
+        let acknowledged = NoteKind::Acknowledged { run: head.id.clone() };
+        write(&book, Ledger::default(), &who(args.operator.as_ref()), acknowledged).await?;
         let next = commands(common, "").on_run("show", &head.id, "");
         said(common, &format!("run {} is acknowledged: after their cooldown its triggers start again", head.id), &next)
     })

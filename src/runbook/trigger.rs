@@ -39,6 +39,22 @@ pub struct Trigger {
 impl Trigger {
     /// How long after a run that began by itself none begins, unless the runbook says.
     pub const COOLDOWN: Span = Span::hours(1);
+
+    /// The alarms that speak for it.
+    pub fn alarms(&self) -> impl Iterator<Item = &AlarmArn> {
+        self.when.of.iter().filter_map(|one| match &one.what {
+            Witness::Alarm { arn, .. } => Some(arn),
+            Witness::Probe { .. } => None,
+        })
+    }
+
+    /// The probes that speak for it, and where each asks.
+    pub fn probes(&self) -> impl Iterator<Item = (&ProbeName, &Place)> {
+        self.when.of.iter().filter_map(|one| match &one.what {
+            Witness::Probe { name, at, .. } => Some((name, at)),
+            Witness::Alarm { .. } => None,
+        })
+    }
 }
 
 /// So many of these.

@@ -12,7 +12,7 @@ use crate::{
     event::{Decision, Note, NoteKind, TriggerId, Who},
     ids::{NoteNo, RunId},
     model::fact,
-    runbook::{Runbook, Trigger, Witness},
+    runbook::{Runbook, Trigger},
     store::{Book, StoreError},
 };
 use async_trait::async_trait;
@@ -26,9 +26,6 @@ const PROBING: Span = Span::secs(10);
 
 /// So long after its decision a failover that another watcher was to begin is begun by this one.
 const ORPHANED: Span = Span::secs(30);
-
-/// How many notes are read at once.
-const PAGE: usize = 1000;
 
 /// What a watcher sees.
 #[async_trait]
@@ -107,18 +104,13 @@ impl Keeper {
         std::mem::take(&mut self.news)
     }
 
-    /// Every alarm that a trigger names.
-    pub fn alarms(&self) -> BTreeSet<AlarmArn> {
-        self.triggers().flat_map(|(_, _, trigger)| alarms(trigger)).cloned().collect()
-    }
-
     /// Takes signals in. When it returns, they and what was decided of them are on disk.
     pub async fn hear(&mut self, signals: &[Signal], now: Timestamp) -> Result<(), StoreError> {
         loop {
             self.catch_up().await?;
             let mut draft = Draft::of(&self.ledger, &self.who, now);
             for signal in signals {
-                let named = self.triggers().any(|(_, _, trigger)| alarms(trigger).any(|arn| *arn == signal.alarm));
+                let named = self.triggers().any(|(_, _, trigger)| trigger.alarms().any(|arn| *arn == signal.alarm));
                 let unnamed = (!named).then(|| "no trigger names this alarm".to_owned());
                 let idle =
                     unnamed.or_else(|| draft.ledger.outdated(signal)).or_else(|| old(signal, &draft.ledger, now));
@@ -194,18 +186,8 @@ impl Keeper {
             Ok(run) => NoteKind::Began { decision, run },
             Err(why) => NoteKind::NotBegun { decision, why },
         };
-        loop {
-            self.catch_up().await?;
-            if !self.ledger.pending.contains_key(&decision) {
-                // Another watcher has noted it.
-                break;
-            }
-            let mut draft = Draft::of(&self.ledger, &self.who, now);
-            draft.add(kind.clone());
-            if self.write(draft, now).await? {
-                break;
-            }
-        }
+        // Another watcher may have noted it.
+        self.put(kind, now, |ledger| ledger.pending.contains_key(&decision)).await?;
         self.in_hand.remove(&decision);
         Ok(())
     }
@@ -216,15 +198,8 @@ impl Keeper {
     }
 
     /// Writes what people should find later.
-    pub async fn note(&mut self, kind: NoteKind, now: Timestamp) -> Result<NoteNo, StoreError> {
-        loop {
-            self.catch_up().await?;
-            let mut draft = Draft::of(&self.ledger, &self.who, now);
-            draft.add(kind.clone());
-            if self.write(draft, now).await? {
-                return Ok(self.ledger.head);
-            }
-        }
+    pub async fn note(&mut self, kind: NoteKind, now: Timestamp) -> Result<(), StoreError> {
+        self.put(kind, now, |_| true).await
     }
 
     fn triggers(&self) -> impl Iterator<Item = (TriggerId, &Arc<Runbook>, &Trigger)> {
@@ -239,10 +214,19 @@ impl Keeper {
 
     /// Folds what was written since, by whomever.
     async fn catch_up(&mut self) -> Result<(), StoreError> {
+        self.ledger.catch_up(&*self.book).await
+    }
+
+    /// Writes a note, as long as it is worth it by what was written meanwhile.
+    async fn put(&mut self, kind: NoteKind, now: Timestamp, worth: impl Fn(&Ledger) -> bool) -> Result<(), StoreError> {
         loop {
-            let notes = self.book.read(self.ledger.head, PAGE).await?;
-            notes.iter().for_each(|note| self.ledger.apply(note));
-            if notes.len() < PAGE {
+            self.catch_up().await?;
+            if !worth(&self.ledger) {
+                return Ok(());
+            }
+            let mut draft = Draft::of(&self.ledger, &self.who, now);
+            draft.add(kind.clone());
+            if self.write(draft, now).await? {
                 return Ok(());
             }
         }
@@ -268,7 +252,7 @@ impl Keeper {
     /// Judges every trigger that an alarm speaks for.
     async fn concerned(&self, alarm: &AlarmArn, draft: &mut Draft) -> Result<(), StoreError> {
         for (id, runbook, trigger) in self.all() {
-            if alarms(&trigger).any(|arn| arn == alarm) {
+            if trigger.alarms().any(|arn| arn == alarm) {
                 self.judge(&id, &runbook, &trigger, draft, Prompt::Signal).await?;
             }
         }
@@ -359,13 +343,6 @@ fn old(signal: &Signal, ledger: &Ledger, now: Timestamp) -> Option<String> {
 /// The name of a trigger of a runbook.
 pub fn id_of(runbook: &Runbook, trigger: &Trigger) -> TriggerId {
     TriggerId { runbook: runbook.name.clone(), trigger: trigger.name.clone() }
-}
-
-fn alarms(trigger: &Trigger) -> impl Iterator<Item = &AlarmArn> {
-    trigger.when.of.iter().filter_map(|one| match &one.what {
-        Witness::Alarm { arn, .. } => Some(arn),
-        Witness::Probe { .. } => None,
-    })
 }
 
 /// Whether what probes say now decides: the alarms alone do not make it true, and with the probes it may be.

@@ -5,6 +5,7 @@ use crate::{
     clock::Timestamp,
     event::{Begin, Decision, Note, NoteKind, TriggerId, Who},
     ids::{NoteNo, RunId},
+    store::{Book, StoreError},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,7 +64,21 @@ pub struct Pending {
     pub by: Who,
 }
 
+/// How many notes are read at once.
+const PAGE: usize = 1000;
+
 impl Ledger {
+    /// Takes in what was written since, by whomever.
+    pub async fn catch_up(&mut self, book: &dyn Book) -> Result<(), StoreError> {
+        loop {
+            let notes = book.read(self.head, PAGE).await?;
+            notes.iter().for_each(|note| self.apply(note));
+            if notes.len() < PAGE {
+                return Ok(());
+            }
+        }
+    }
+
     /// Takes a note in.
     pub fn apply(&mut self, note: &Note) {
         self.head = note.no;

@@ -18,7 +18,7 @@ use crate::{
     intake::http::Subscriptions,
     model::{Direction, Place},
     plan::{Probing, Request},
-    runbook::{Autonomy, Runbook, Trigger, Witness},
+    runbook::{Autonomy, Runbook, Trigger},
     store::{RunHead, Store, StoreError},
     watch::{Against, Eyes, Known, Ledger, Looked, Seen},
 };
@@ -64,15 +64,7 @@ impl Sight {
     }
 
     async fn probes(&self, runbook: &Runbook, trigger: &Trigger, looked: &mut Looked) {
-        let asked: Vec<(ProbeName, Place)> = trigger
-            .when
-            .of
-            .iter()
-            .filter_map(|one| match &one.what {
-                Witness::Probe { name, at, .. } => Some((name.clone(), at.clone())),
-                Witness::Alarm { .. } => None,
-            })
-            .collect();
+        let asked: Vec<_> = trigger.probes().map(|(name, at)| (name.clone(), at.clone())).collect();
         if asked.is_empty() {
             return;
         }
@@ -111,51 +103,6 @@ impl Sight {
         Ok(probing.hold(&seen, now))
     }
 
-    /// What a run of the runbook stands against.
-    async fn runs_against(
-        &self,
-        runbook: &Runbook,
-        trigger: &Trigger,
-        ledger: &Ledger,
-        by_hand: bool,
-    ) -> Result<Option<Against>, StoreError> {
-        let key = LeaseKey::new(&runbook.name);
-        let runs = self.store.runs(Some(&key)).await?;
-        if let Some(against) = self.unfinished(runs.first()).await? {
-            return Ok(Some(against));
-        }
-        if by_hand {
-            return Ok(self.only_observes(runbook, trigger));
-        }
-        let known = commands(&self.common, "");
-        let mut by_person = false;
-        for head in runs.iter().take(BACK) {
-            let Ok(state) = replay(&self.store, &head.id).await else { continue };
-            if state.cause.is_none() {
-                by_person = true;
-                continue;
-            }
-            let again = state.last_at + trigger.cooldown;
-            if self.now(runbook) < again {
-                return Ok(Some(Against {
-                    why: format!(
-                        "run {} began by itself; none does again before {again} (cooldown {})",
-                        head.id, trigger.cooldown
-                    ),
-                    next: known.on_run("show", &head.id, ""),
-                }));
-            }
-            if !by_person && !ledger.acknowledged.contains(&head.id) {
-                return Ok(Some(Against {
-                    why: format!("run {} began by itself, and nobody has acknowledged it", head.id),
-                    next: known.on_run("acknowledge", &head.id, ""),
-                }));
-            }
-            return Ok(None);
-        }
-        Ok(None)
-    }
-
     fn only_observes(&self, runbook: &Runbook, trigger: &Trigger) -> Option<Against> {
         let observes = matches!(trigger.autonomy, None | Some(Autonomy::Observe));
         let typed = self.shelf.lock().unwrap_or_else(PoisonError::into_inner).loaded(&runbook.name).map(|l| l.typed);
@@ -168,7 +115,7 @@ impl Sight {
 
     /// Every alarm that a runbook's triggers name, as a signal that was seen.
     pub(super) async fn all(&self, runbook: &Runbook) -> Vec<Signal> {
-        let alarms: Vec<_> = runbook.triggers.iter().flat_map(super::alarms_of).collect();
+        let alarms: Vec<_> = runbook.triggers.iter().flat_map(Trigger::alarms).cloned().collect();
         let from = Provenance { way: Way::Looked, message: None, topic: None, sent: None };
         let signal = |(alarm, seen): (AlarmArn, Seen<Known>)| {
             let Known { state, changed, muted } = seen.ok()?;
@@ -228,7 +175,7 @@ impl Eyes for Sight {
     async fn look(&self, runbook: &Runbook, trigger: &Trigger, alarms: bool) -> Looked {
         let mut looked = Looked::default();
         if alarms {
-            let all = super::alarms_of(trigger);
+            let all: Vec<_> = trigger.alarms().cloned().collect();
             looked.alarms = self.alarms(runbook, &all).await;
         }
         self.probes(runbook, trigger, &mut looked).await;
@@ -242,7 +189,41 @@ impl Eyes for Sight {
         ledger: &Ledger,
         by_hand: bool,
     ) -> Result<Option<Against>, StoreError> {
-        self.runs_against(runbook, trigger, ledger, by_hand).await
+        let key = LeaseKey::new(&runbook.name);
+        let runs = self.store.runs(Some(&key)).await?;
+        if let Some(against) = self.unfinished(runs.first()).await? {
+            return Ok(Some(against));
+        }
+        if by_hand {
+            return Ok(self.only_observes(runbook, trigger));
+        }
+        let known = commands(&self.common, "");
+        let mut by_person = false;
+        for head in runs.iter().take(BACK) {
+            let Ok(state) = replay(&self.store, &head.id).await else { continue };
+            if state.cause.is_none() {
+                by_person = true;
+                continue;
+            }
+            let again = state.last_at + trigger.cooldown;
+            if self.now(runbook) < again {
+                return Ok(Some(Against {
+                    why: format!(
+                        "run {} began by itself; none does again before {again} (cooldown {})",
+                        head.id, trigger.cooldown
+                    ),
+                    next: known.on_run("show", &head.id, ""),
+                }));
+            }
+            if !by_person && !ledger.acknowledged.contains(&head.id) {
+                return Ok(Some(Against {
+                    why: format!("run {} began by itself, and nobody has acknowledged it", head.id),
+                    next: known.on_run("acknowledge", &head.id, ""),
+                }));
+            }
+            return Ok(None);
+        }
+        Ok(None)
     }
 }
 

@@ -22,9 +22,7 @@ use super::{
     wiring::{block_on, print, read},
 };
 use crate::{
-    alarm::AlarmArn,
     ids::{NoteNo, RunId},
-    runbook::{Trigger, Witness},
     view::notes,
 };
 use pages::Page;
@@ -98,13 +96,4 @@ async fn explain(common: &Common, most: usize) -> Result<u8, Failure> {
         }
     }
     Ok(code::DONE)
-}
-
-/// The alarms that a trigger names.
-fn alarms_of(trigger: &Trigger) -> Vec<AlarmArn> {
-    let alarm = |one: &crate::runbook::Evidence| match &one.what {
-        Witness::Alarm { arn, .. } => Some(arn.clone()),
-        Witness::Probe { .. } => None,
-    };
-    trigger.when.of.iter().filter_map(alarm).collect()
 }

@@ -27,7 +27,7 @@ use crate::{
     ids::{LeaseKey, NoteNo},
     store::StoreError,
     view::{self, notes},
-    watch::{Keeper, Standing},
+    watch::{Keeper, Standing, id_of},
 };
 use std::{
     collections::BTreeMap,
@@ -123,12 +123,8 @@ impl Service {
 
     /// Says what is watched, and what it rests on.
     fn announce(&self, args: &WatchArgs) {
-        let triggers: Vec<_> = self
-            .keeper
-            .policies()
-            .values()
-            .flat_map(|r| r.triggers.iter().map(|t| format!("{}/{}", r.name, t.name)))
-            .collect();
+        let triggers: Vec<_> =
+            self.keeper.policies().values().flat_map(|r| r.triggers.iter().map(|t| id_of(r, t).to_string())).collect();
         self.log(&format!("watches {}", triggers.join(", ")));
         if !self.common.sandbox {
             self.log("its record is on this machine alone: a second watcher protects against the end of this process, not of this host");
@@ -231,7 +227,7 @@ impl Service {
             }
             Told::Paged { to, message, failed } => {
                 self.stats.paged(failed.is_none());
-                self.keeper.note(NoteKind::Told { to, message, failed }, now).await.map(drop)
+                self.keeper.note(NoteKind::Told { to, message, failed }, now).await
             }
             Told::Looked(signals) => self.keeper.hear(&signals, now).await,
             Told::Line(line) => {
@@ -421,12 +417,12 @@ pub(super) async fn rehearse(common: &Common, shelf: Shelf, name: &str) -> Resul
     let (to, told) = unbounded_channel();
     let service = Service::of(common, shelf, (arrivals, told, to), Some(code::DONE)).await?;
     let (_, trigger) = named(&service.keeper, name)?;
-    let alarms = super::alarms_of(&trigger);
+    let alarms: Vec<_> = trigger.alarms().collect();
     if alarms.is_empty() {
         return Err(Failure::refused(format!("`{name}` waits for no alarm: none can go off"))
             .hint("make its probes fail instead: lifeboat watch FILE --sandbox --fault primary-lost"));
     }
-    for alarm in &alarms {
+    for alarm in alarms {
         drop(into.send(ways::synthetic(alarm, service.clock.now())?).await);
     }
     drop(into);

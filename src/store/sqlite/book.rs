@@ -64,13 +64,8 @@ impl SqliteBook {
         if format > FORMAT {
             return Err(OpenError::Newer { path, found: format, known: FORMAT });
         }
-        prepare(&conn).map_err(failed)?;
+        prepare(&conn, id == 0).map_err(failed)?;
         Ok(Self(Arc::new(Inner { path: path.clone(), conn: Mutex::new(conn) })))
-    }
-
-    /// The same, where there is one already.
-    pub fn open_if_there(home: &Path, realm: Realm) -> Result<Option<Self>, OpenError> {
-        if Place::new(home, realm).book().exists() { Self::open(home, realm).map(Some) } else { Ok(None) }
     }
 
     async fn with<T: Send + 'static>(
@@ -93,13 +88,15 @@ impl SqliteBook {
     }
 }
 
-/// A commit is on the disk when it returns.
-fn prepare(conn: &Connection) -> rusqlite::Result<()> {
+/// A commit is on the disk when it returns. A new book is made whole or not at all.
+fn prepare(conn: &Connection, new: bool) -> rusqlite::Result<()> {
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     conn.pragma_update(None, "synchronous", "FULL")?;
-    conn.pragma_update(None, "application_id", APPLICATION_ID)?;
-    conn.pragma_update(None, "user_version", FORMAT)?;
-    conn.execute_batch(SCHEMA)
+    if !new {
+        return Ok(());
+    }
+    let made = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; {SCHEMA}");
+    conn.execute_batch(&format!("BEGIN IMMEDIATE; {made} COMMIT"))
 }
 
 enum Failure {
