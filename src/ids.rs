@@ -3,7 +3,10 @@
 //! asked once, where text comes in ([`is_name`]).
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{
+    fmt,
+    io::{self, BufWriter, Write},
+};
 
 /// Declares newtypes over `String` that print as their text.
 macro_rules! texts {
@@ -69,9 +72,59 @@ texts! {
 impl Digest {
     /// The digest of bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        use sha2::Digest as _;
-        let hex = sha2::Sha256::digest(bytes).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-        Self(hex)
+        let mut sum = Sum::default();
+        sum.add(bytes);
+        sum.into()
+    }
+
+    /// The digest of a value's JSON, which is never in memory as a whole.
+    pub fn of_json(value: &impl Serialize) -> Self {
+        let mut sum = BufWriter::new(Sum::default());
+        serde_json::to_writer(&mut sum, value).expect("plain data");
+        sum.into_inner().expect("a sum takes all bytes").into()
+    }
+}
+
+impl From<Sum> for Digest {
+    fn from(sum: Sum) -> Self {
+        Self(sum.finish().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
+    }
+}
+
+/// A SHA-256 in the making, of all that is written into it.
+#[derive(Clone)]
+pub struct Sum(ring::digest::Context);
+
+impl fmt::Debug for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sum")
+    }
+}
+
+impl Default for Sum {
+    fn default() -> Self {
+        Self(ring::digest::Context::new(&ring::digest::SHA256))
+    }
+}
+
+impl Sum {
+    /// Takes more in.
+    pub fn add(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.update(bytes.as_ref());
+    }
+    /// The sum of all of it.
+    pub fn finish(self) -> [u8; 32] {
+        self.0.finish().as_ref().try_into().expect("a SHA-256 has 32 bytes")
+    }
+}
+
+impl Write for Sum {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.add(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -21,5 +21,6 @@ pub use words::{
     Reach, Realm, SkipReason, Way, Who,
 };
 
-/// The version of the stored form of events. History: 1, the first.
-pub const FORMAT: u32 = 1;
+/// The version of the stored form of events. History: 1, the first; 2, what is committed at one time is
+/// one link of the chain.
+pub const FORMAT: u32 = 2;

@@ -1,7 +1,12 @@
-//! The hash chain: how an event is stored, and how it is known to be the one that was stored.
+//! The hash chain: how events are stored, and how they are known to be those that were stored.
+//!
+//! A link is what was added by one commit at one time: an event, as a JSON object, or several, as an
+//! array of them, of which the link's `seq` is the first's. (Format 1 had a link for each event.) What
+//! is decided together is stored together: the disk takes it whole or not at all anyway, and a wide run
+//! costs what its commits cost.
 //!
 //! `hash = sha256(previous hash ‖ run ‖ seq ‖ epoch ‖ at ‖ body as stored)`: numbers as eight bytes,
-//! highest first; the hash before the first event is zeros. What is hashed are the stored bytes,
+//! highest first; the hash before the first link is zeros. What is hashed are the stored bytes,
 //! never a second writing of the value. The parts cannot run into each other: a run's name holds no
 //! zero byte, and the first byte of every `seq` in reach is one.
 //!
@@ -13,52 +18,95 @@ use super::{Applied, Fence, Head, StoreError};
 use crate::{
     clock::Timestamp,
     event::{Event, EventKind, RunOutcome},
-    ids::{Epoch, RunId, Seq},
+    ids::{Epoch, RunId, Seq, Sum},
 };
-use sha2::{Digest as _, Sha256};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 /// The end of a journal that has no events.
 pub(super) const START: Head = Head { seq: Seq(0), hash: [0; 32] };
 
-/// An event as it is stored; its run is known from where it lies.
+/// So many events are in one link at most: what one flipped bit can cost.
+const LONGEST: usize = 1000;
+
+/// Events as they are stored; their run is known from where they lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Link {
+    /// The first one's place.
     pub seq: Seq,
     pub epoch: Epoch,
     pub at: Timestamp,
-    /// The kind, as JSON.
+    /// The kind, as JSON; of several events the kinds.
     pub body: Vec<u8>,
     pub hash: [u8; 32],
 }
 
 impl Link {
     fn sum(&self, prev: &[u8; 32], run: &RunId) -> [u8; 32] {
-        let mut sum = Sha256::new();
-        sum.update(prev);
-        sum.update(run.as_str());
-        sum.update(self.seq.0.to_be_bytes());
-        sum.update(self.epoch.0.to_be_bytes());
-        sum.update(self.at.0.to_be_bytes());
-        sum.update(&self.body);
-        sum.finalize().into()
+        let mut sum = Sum::default();
+        sum.add(prev);
+        sum.add(run.as_str());
+        sum.add(self.seq.0.to_be_bytes());
+        sum.add(self.epoch.0.to_be_bytes());
+        sum.add(self.at.0.to_be_bytes());
+        sum.add(&self.body);
+        sum.finish()
     }
 }
 
-/// The stored form of a batch that is to lie right after `head`.
-pub(super) fn links(run: &RunId, head: &Head, batch: &[Event]) -> Result<Vec<Link>, StoreError> {
-    let mut prev = head.hash;
-    let mut links = Vec::with_capacity(batch.len());
-    for event in batch {
-        let body = serde_json::to_vec(&event.kind).map_err(|why| StoreError::Outage {
-            applied: Applied::No,
-            why: format!("event {} has no stored form: {why}", event.seq),
-        })?;
-        let mut link = Link { seq: event.seq, epoch: event.epoch, at: event.at, body, hash: [0; 32] };
-        link.hash = link.sum(&prev, run);
-        prev = link.hash;
-        links.push(link);
+/// What a link's body says: written.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Kinds<'a> {
+    One(&'a EventKind),
+    #[serde(serialize_with = "kinds")]
+    Several(&'a [Event]),
+}
+
+fn kinds<S: Serializer>(events: &&[Event], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(events.iter().map(|event| &event.kind))
+}
+
+/// The same: read. Where it cannot be, the first that cannot, and why.
+fn parse(body: &[u8]) -> Result<Vec<EventKind>, (usize, serde_json::Error)> {
+    if body.first() != Some(&b'[') {
+        return serde_json::from_slice(body).map(|kind| vec![kind]).map_err(|why| (0, why));
     }
+    serde_json::from_slice(body).map_err(|why| {
+        let each: Vec<Value> = serde_json::from_slice(body).unwrap_or_default();
+        let mut read = each.into_iter().map(serde_json::from_value::<EventKind>).enumerate();
+        read.find_map(|(at, kind)| Some((at, kind.err()?))).unwrap_or((0, why))
+    })
+}
+
+/// The stored form of a batch; its links hang on nothing yet.
+pub(super) fn loose(batch: &[Event]) -> Result<Vec<Link>, StoreError> {
+    let link = |events: &[Event]| {
+        let first = &events[0];
+        let kinds = if let [one] = events { Kinds::One(&one.kind) } else { Kinds::Several(events) };
+        let body = serde_json::to_vec(&kinds).map_err(|why| StoreError::Outage {
+            applied: Applied::No,
+            why: format!("event {} has no stored form: {why}", first.seq),
+        })?;
+        Ok(Link { seq: first.seq, epoch: first.epoch, at: first.at, body, hash: [0; 32] })
+    };
+    let moments = batch.chunk_by(|a, b| (a.epoch, a.at) == (b.epoch, b.at));
+    moments.flat_map(|moment| moment.chunks(LONGEST)).map(link).collect()
+}
+
+/// The stored form of a batch that is to lie right after `end`.
+pub(super) fn links(run: &RunId, end: &Head, batch: &[Event]) -> Result<Vec<Link>, StoreError> {
+    let mut links = loose(batch)?;
+    hang(&mut links, run, end.hash);
     Ok(links)
+}
+
+/// Hangs them on the hash of a run's end, one on the other. Gives that of its new end.
+pub(super) fn hang(links: &mut [Link], run: &RunId, end: [u8; 32]) -> [u8; 32] {
+    links.iter_mut().fold(end, |end, link| {
+        link.hash = link.sum(&end, run);
+        link.hash
+    })
 }
 
 /// A batch as a store would give it back.
@@ -118,8 +166,23 @@ impl Verifier {
         Self { run, head: START, epoch: Epoch(0) }
     }
 
-    /// The event of the next link.
-    pub(super) fn take(&mut self, link: &Link) -> Result<Event, StoreError> {
+    /// All events of a chain that ends at `head`. What of it could not be read is told in words.
+    pub(super) fn all(
+        mut self,
+        head: &Head,
+        links: impl IntoIterator<Item = Result<Link, String>>,
+    ) -> (Vec<Event>, Result<(), StoreError>) {
+        let mut events = vec![];
+        let whole = links.into_iter().try_for_each(|link| {
+            let link = link.map_err(|why| self.damaged(self.head.seq.next(), why))?;
+            events.extend(self.take(&link)?);
+            Ok(())
+        });
+        (events, whole.and_then(|()| self.end(head)))
+    }
+
+    /// The events of the next link.
+    pub(super) fn take(&mut self, link: &Link) -> Result<Vec<Event>, StoreError> {
         let expected = self.head.seq.next();
         if link.seq != expected {
             return Err(self.damaged(expected, format!("it is missing; event {} follows", link.seq)));
@@ -131,15 +194,19 @@ impl Verifier {
             return Err(self.damaged(expected, format!("epoch {} follows epoch {}", link.epoch, self.epoch)));
         }
         // It is what was stored: whoever wrote it knew more than we do.
-        let kind = serde_json::from_slice(&link.body).map_err(|why| StoreError::Unreadable {
+        let kinds = parse(&link.body).map_err(|(at, why)| StoreError::Unreadable {
             run: self.run.clone(),
-            seq: expected,
+            seq: Seq(expected.0 + at as u64),
             // Not all that would have been known.
             why: why.to_string().split(", expected").next().unwrap_or_default().to_owned(),
         })?;
-        self.head = Head { seq: link.seq, hash: link.hash };
+        let places = link.seq.0..;
+        let event = |(seq, kind)| Event { run: self.run.clone(), seq: Seq(seq), epoch: link.epoch, at: link.at, kind };
+        let events: Vec<_> = places.zip(kinds).map(event).collect();
+        let Some(last) = events.last() else { return Err(self.damaged(expected, "it holds no event".to_owned())) };
+        self.head = Head { seq: last.seq, hash: link.hash };
         self.epoch = link.epoch;
-        Ok(Event { run: self.run.clone(), seq: link.seq, epoch: link.epoch, at: link.at, kind })
+        Ok(events)
     }
 
     /// After the last link: it must be the one that the run's head names.
@@ -165,12 +232,32 @@ mod tests {
     use super::*;
     use crate::ids::StepId;
 
+    fn run() -> RunId {
+        RunId::from("r1")
+    }
+
+    fn ready(seq: u64, epoch: u64, at: i64) -> Event {
+        let kind = EventKind::StepReady { step: StepId::from("promote") };
+        Event { run: run(), seq: Seq(seq), epoch: Epoch(epoch), at: Timestamp(at), kind }
+    }
+
+    /// What a batch is stored as, and what is read of that.
+    fn through(batch: &[Event]) -> (Vec<Link>, Vec<Event>) {
+        let links = links(&run(), &START, batch).unwrap();
+        let end = Head { seq: batch.last().unwrap().seq, hash: links.last().unwrap().hash };
+        let (events, whole) = Verifier::new(run()).all(&end, links.iter().cloned().map(Ok));
+        whole.unwrap();
+        (links, events)
+    }
+
+    fn bodies(links: &[Link]) -> Vec<&str> {
+        links.iter().map(|link| std::str::from_utf8(&link.body).unwrap()).collect()
+    }
+
     /// The stored form is what runs of today are read by for years: a change is a new format.
     #[test]
-    fn the_stored_form_of_format_1_stays() {
-        let kind = EventKind::StepReady { step: StepId::from("promote") };
-        let event = Event { run: RunId::from("r1"), seq: Seq(1), epoch: Epoch(2), at: Timestamp(3), kind };
-        let link = links(&event.run, &START, std::slice::from_ref(&event)).unwrap().remove(0);
+    fn the_stored_form_of_one_event_stays_that_of_format_1() {
+        let link = links(&run(), &START, &[ready(1, 2, 3)]).unwrap().remove(0);
         assert_eq!(String::from_utf8_lossy(&link.body), r#"{"event":"step_ready","step":"promote"}"#);
         let half = |at| u128::from_be_bytes(*link.hash[at..].first_chunk().unwrap());
         assert_eq!(half(0), 0xf946_6867_a9be_989f_ddee_661c_fcd9_8185);
@@ -178,17 +265,43 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_never_goes_back() {
-        let run = RunId::from("r1");
-        let event = |seq, epoch| Event {
-            run: run.clone(),
-            seq: Seq(seq),
-            epoch: Epoch(epoch),
-            at: Timestamp(0),
-            kind: EventKind::ClosingBegun,
+    fn what_is_committed_at_one_time_is_one_link() {
+        let batch = [ready(1, 1, 3), ready(2, 1, 3), ready(3, 1, 4), ready(4, 2, 4)];
+        let (links, events) = through(&batch);
+        let one = r#"{"event":"step_ready","step":"promote"}"#;
+        assert_eq!(bodies(&links), [format!("[{one},{one}]").as_str(), one, one]);
+        assert_eq!(links.iter().map(|link| link.seq.0).collect::<Vec<_>>(), [1, 3, 4]);
+        assert_eq!(events, batch);
+    }
+
+    #[test]
+    fn a_link_is_no_longer_than_what_one_flipped_bit_may_cost() {
+        let batch: Vec<_> = (1..=2500).map(|seq| ready(seq, 1, 3)).collect();
+        let (links, events) = through(&batch);
+        assert_eq!(links.iter().map(|link| link.seq.0).collect::<Vec<_>>(), [1, 1001, 2001]);
+        assert_eq!(events, batch);
+    }
+
+    #[test]
+    fn what_cannot_be_read_in_a_link_is_named_by_its_place() {
+        let mut links = links(&run(), &START, &[ready(1, 1, 3), ready(2, 1, 3), ready(3, 1, 3)]).unwrap();
+        let mut read = |body: &str| {
+            links[0].body = body.into();
+            hang(&mut links, &run(), START.hash);
+            Verifier::new(run()).take(&links[0]).unwrap_err().to_string()
         };
-        let links = links(&run, &START, &[event(1, 2), event(2, 1)]).unwrap();
-        let mut chain = Verifier::new(run.clone());
+        let one = r#"{"event":"closing_begun"}"#;
+        let unread = read(&format!(r#"[{one},{{"event":"run_dreamt"}},{one}]"#));
+        assert!(unread.starts_with("event 2 of run r1 is whole, but another lifeboat wrote it"), "{unread}");
+        assert!(unread.ends_with("unknown variant `run_dreamt`"), "{unread}");
+        let empty = read("[]");
+        assert_eq!(empty, "the journal of run r1 is damaged at event 1: it holds no event");
+    }
+
+    #[test]
+    fn an_epoch_never_goes_back() {
+        let links = links(&run(), &START, &[ready(1, 2, 0), ready(2, 1, 0)]).unwrap();
+        let mut chain = Verifier::new(run());
         chain.take(&links[0]).unwrap();
         let damaged = chain.take(&links[1]).unwrap_err().to_string();
         assert_eq!(damaged, "the journal of run r1 is damaged at event 2: epoch 1 follows epoch 2");

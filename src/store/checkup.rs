@@ -39,20 +39,9 @@ pub struct RunCheckup {
 
 impl RunCheckup {
     /// Looks through the links of a run, which may end in one that could not be read.
-    pub(super) fn of(row: &RunHead, head: &Head, links: impl IntoIterator<Item = Result<Link, StoreError>>) -> Self {
-        let mut chain = Verifier::new(row.id.clone());
-        let mut events = vec![];
-        let mut wrong = None;
-        for link in links {
-            match link.and_then(|link| chain.take(&link)) {
-                Ok(event) => events.push(event),
-                Err(error) => {
-                    wrong = Some(error);
-                    break;
-                }
-            }
-        }
-        let wrong = wrong.or_else(|| chain.end(head).err());
+    pub(super) fn of(row: &RunHead, head: &Head, links: impl IntoIterator<Item = Result<Link, String>>) -> Self {
+        let (events, whole) = Verifier::new(row.id.clone()).all(head, links);
+        let wrong = whole.err();
         let stale = wrong.is_none() && *row != stored::row(&row.id, &row.key, &events);
         Self { run: row.id.clone(), key: row.key.clone(), events, wrong, lost: None, stale }
     }

@@ -141,6 +141,22 @@ async fn what_is_appended_is_read_back(bench: &dyn Bench) {
     assert_eq!(bench.door().read(&run(), Seq(5)).await.unwrap(), vec![]);
 }
 
+async fn what_is_appended_at_one_time_is_read_from_any_place(bench: &dyn Bench) {
+    let store = bench.door();
+    let fence = begun(&*store).await;
+    let mut batch = events(&run(), &fence, 3, vec![ready("a"), ready("b"), ready("c")]);
+    batch.iter_mut().for_each(|event| event.at = Timestamp(2_000));
+    assert_eq!(store.append(&fence, &run(), Seq(3), &batch).await.unwrap().seq, Seq(6));
+    let last = events(&run(), &fence, 6, vec![ready("d")]);
+    store.append(&fence, &run(), Seq(6), &last).await.unwrap();
+    for from in 4..=6 {
+        let all = [&batch[from - 4..], &last].concat();
+        assert_eq!(bench.door().read(&run(), Seq(from as u64)).await.unwrap(), all);
+    }
+    let checkup = store.checkup().await.unwrap();
+    assert!(checkup.runs.iter().all(|run| run.wrong.is_none() && !run.stale && run.whole_up_to() == Seq(7)));
+}
+
 async fn an_append_at_a_place_that_is_not_the_end_is_a_conflict(bench: &dyn Bench) {
     let store = bench.door();
     let fence = begun(&*store).await;
@@ -449,6 +465,7 @@ macro_rules! suite {
 
 suite![
     what_is_appended_is_read_back,
+    what_is_appended_at_one_time_is_read_from_any_place,
     an_append_at_a_place_that_is_not_the_end_is_a_conflict,
     a_batch_is_there_whole_or_not_at_all,
     a_holder_that_was_taken_for_dead_can_write_nothing_more,

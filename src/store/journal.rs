@@ -64,7 +64,7 @@ impl Journal {
         let intents = batch.iter().filter_map(|event| match &event.kind {
             // A receiver that knows repeats by a token must see one token however often we send one thing.
             EventKind::EffectIntended { step, call, .. } if call.class() == Class::Token => {
-                let what = Digest::of(&serde_json::to_vec(call).expect("an effect is plain data"));
+                let what = Digest::of_json(call);
                 Some(format!("{}-{step}-{}", self.run, &what.0[..12]))
             }
             EventKind::EffectIntended { step, effect, .. } => Some(format!("{}-{step}-{effect}", self.run)),

@@ -158,7 +158,7 @@ impl MemoryStore {
 
 impl Run {
     fn end(&self) -> Head {
-        self.links.last().map_or(START, |link| Head { seq: link.seq, hash: link.hash })
+        self.links.last().map_or(START, |link| Head { seq: self.head.seq, hash: link.hash })
     }
 }
 
@@ -267,10 +267,11 @@ impl Store for MemoryStore {
 
     async fn read(&self, run: &RunId, from: Seq) -> Result<Vec<Event>, StoreError> {
         let found = self.state().runs.get(run).cloned().ok_or_else(|| StoreError::NoSuchRun(run.to_string()))?;
-        let mut chain = Verifier::new(run.clone());
-        let events = found.links.iter().map(|link| chain.take(link)).collect::<Result<Vec<_>, _>>()?;
-        chain.end(&found.end())?;
-        Ok(events.into_iter().filter(|e| e.seq >= from).collect())
+        let end = found.end();
+        let (mut events, whole) = Verifier::new(run.clone()).all(&end, found.links.into_iter().map(Ok));
+        whole?;
+        events.retain(|event| event.seq >= from);
+        Ok(events)
     }
 
     async fn runs(&self, key: Option<&LeaseKey>) -> Result<Vec<RunHead>, StoreError> {
@@ -321,7 +322,7 @@ impl Store for MemoryStore {
     async fn export(&self, run: &RunId) -> Result<StoredRun, StoreError> {
         let found = self.state().runs.get(run).cloned().ok_or_else(|| StoreError::NoSuchRun(run.to_string()))?;
         let end = found.end();
-        StoredRun::verified(run.clone(), found.head.key, found.links, &end)
+        StoredRun::verified(run.clone(), found.head.key, found.links.into_iter().map(Ok), &end)
     }
 
     async fn import(&self, fence: &mut Fence, run: &StoredRun) -> Result<(), StoreError> {

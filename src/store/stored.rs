@@ -3,16 +3,17 @@
 //! As text it is JSON, one object a line: the run, then its events in order. An event's `body` is
 //! the text of the bytes that its `hash` is made of, so nothing that reads and writes JSON in
 //! between breaks the chain. What the events themselves tell (runbook, start, outcome) is not said
-//! again. Format 1, which is that of the events:
+//! again. The format is that of the events:
 //!
 //! ```text
-//! {"type":"journal","format":1,"run":"r2rv","key":"storefront","events":57,"hash":"9f…"}
+//! {"type":"journal","format":2,"run":"r2rv","key":"storefront","events":57,"hash":"9f…"}
 //! {"type":"link","run":"r2rv","seq":1,"epoch":1,"at":1795236745000,"hash":"4c…","body":"{\"event\":…}"}
+//! {"type":"link","run":"r2rv","seq":2,"epoch":1,"at":1795236745000,"hash":"b7…","body":"[{\"event\":…},…]"}
 //! ```
 
 use super::{
     Head, RunHead, StoreError,
-    chain::{self, Link, START, Verifier},
+    chain::{self, Link, Verifier},
 };
 use crate::{
     clock::Timestamp,
@@ -27,6 +28,7 @@ use std::fmt::Write as _;
 pub struct StoredRun {
     run: RunId,
     key: LeaseKey,
+    end: Head,
     links: Vec<Link>,
     events: Vec<Event>,
 }
@@ -56,11 +58,17 @@ enum Line {
 
 impl StoredRun {
     /// From its parts, if they are a whole chain up to `head`.
-    pub(super) fn verified(run: RunId, key: LeaseKey, links: Vec<Link>, head: &Head) -> Result<Self, StoreError> {
-        let mut chain = Verifier::new(run.clone());
-        let events = links.iter().map(|link| chain.take(link)).collect::<Result<_, _>>()?;
-        chain.end(head)?;
-        Ok(Self { run, key, links, events })
+    pub(super) fn verified(
+        run: RunId,
+        key: LeaseKey,
+        found: impl IntoIterator<Item = Result<Link, String>>,
+        end: &Head,
+    ) -> Result<Self, StoreError> {
+        let mut links = vec![];
+        let kept = found.into_iter().inspect(|link| links.extend(link.clone()));
+        let (events, whole) = Verifier::new(run.clone()).all(end, kept);
+        whole?;
+        Ok(Self { run, key, end: end.clone(), links, events })
     }
 
     /// The run.
@@ -79,8 +87,8 @@ impl StoredRun {
     pub(super) fn links(&self) -> &[Link] {
         &self.links
     }
-    pub(super) fn end(&self) -> Head {
-        self.links.last().map_or(START, |link| Head { seq: link.seq, hash: link.hash })
+    pub(super) fn end(&self) -> &Head {
+        &self.end
     }
     pub(super) fn head(&self) -> RunHead {
         row(&self.run, &self.key, &self.events)
@@ -130,7 +138,7 @@ impl StoredRun {
             let Line::Journal { format, run, key, events, hash } = line else {
                 return Err(TextError::Line { line: at, why: "the line of its run is missing before it".into() });
             };
-            if format != FORMAT {
+            if format == 0 {
                 return Err(TextError::Line { line: at, why: format!("there is no format {format}") });
             }
             let head = Head { seq: events, hash: bytes(at, &hash)? };
@@ -138,7 +146,7 @@ impl StoredRun {
             while let Some((at, line)) = lines.next_if(|(_, line)| matches!(line, Line::Link { .. })) {
                 links.push(link(at, line, &run)?);
             }
-            all.push(Self::verified(run, key, links, &head)?);
+            all.push(Self::verified(run, key, links.into_iter().map(Ok), &head)?);
         }
         Ok(all)
     }

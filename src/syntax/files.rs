@@ -1,9 +1,11 @@
 //! The files that a runbook names, and the digest over all of it: what was planned is what runs.
 
 use super::problems::Problems;
-use crate::{diagnostic, ids::Digest};
-use sha2::{Digest as _, Sha256};
-use std::{collections::BTreeMap, fmt::Write as _, fs, io, path::Path};
+use crate::{
+    diagnostic,
+    ids::{Digest, Sum},
+};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
 /// A file that a runbook names, relative to its folder, and where it does so.
 pub(super) type Named = BTreeMap<String, diagnostic::Path>;
@@ -11,8 +13,8 @@ pub(super) type Named = BTreeMap<String, diagnostic::Path>;
 /// SHA-256 over the runbook's bytes and, in the order of their names, name, length and bytes of
 /// every file it names. Files that are not there are problems.
 pub(super) fn digest(bytes: &[u8], named: &Named, folder: Option<&Path>, problems: &mut Problems) -> Digest {
-    let mut sum = Sha256::new();
-    sum.update(bytes);
+    let mut sum = Sum::default();
+    sum.add(bytes);
     if let Some(folder) = folder {
         for (name, place) in named {
             if let Err(why) = add(&mut sum, name, &folder.join(name)) {
@@ -22,37 +24,19 @@ pub(super) fn digest(bytes: &[u8], named: &Named, folder: Option<&Path>, problem
             }
         }
     }
-    let mut hex = String::new();
-    for byte in sum.finalize() {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    Digest(hex)
+    sum.into()
 }
 
-fn add(sum: &mut Sha256, name: &str, file: &Path) -> io::Result<()> {
+fn add(sum: &mut Sum, name: &str, file: &Path) -> io::Result<()> {
     // A pipe or a device would hang or never end.
     let about = fs::metadata(file)?;
     if !about.is_file() {
         return Err(io::Error::other("it is not a file"));
     }
     let mut opened = fs::File::open(file)?;
-    sum.update((name.len() as u64).to_be_bytes());
-    sum.update(name);
-    sum.update(about.len().to_be_bytes());
-    io::copy(&mut opened, &mut Sink(sum))?;
+    sum.add((name.len() as u64).to_be_bytes());
+    sum.add(name);
+    sum.add(about.len().to_be_bytes());
+    io::copy(&mut opened, sum)?;
     Ok(())
-}
-
-/// Lets a hash be written to.
-struct Sink<'s>(&'s mut Sha256);
-
-impl io::Write for Sink<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

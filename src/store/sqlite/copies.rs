@@ -112,8 +112,7 @@ pub(super) fn export(open: &mut Open<'_>, run: &RunId) -> Result<StoredRun, Fail
         .optional()?
         .ok_or_else(unknown)?;
     let head = events::end(&tx, run)?.ok_or_else(unknown)?;
-    let links = events::links(&tx, run)?.into_iter().collect::<Result<_, _>>()?;
-    Ok(StoredRun::verified(run.clone(), LeaseKey(key), links, &head)?)
+    Ok(StoredRun::verified(run.clone(), LeaseKey(key), events::links(&tx, run)?, &head)?)
 }
 
 /// Takes in a run that is not here yet, as it was stored elsewhere. The epoch that the lease has then.
@@ -150,7 +149,7 @@ pub(super) fn rebuild(open: &mut Open<'_>, run: &RunId) -> Result<(), Failure> {
         params![head.runbook, head.started.0, run.as_str(), stored(head.seq.0)],
     )?;
     // Somebody who wrote since has said how it ended.
-    let unchanged = events::end(&tx, run)?.is_some_and(|end| end == whole.end());
+    let unchanged = events::end(&tx, run)?.is_some_and(|end| end == *whole.end());
     if unchanged {
         events::set_end(&tx, &head, &whole.end().hash)?;
     }

@@ -21,6 +21,18 @@ pub(super) struct At {
     pub after: Seq,
 }
 
+/// Events in their stored form, and the run's row as it is with them. Made before the file is locked.
+pub(super) struct Batch {
+    links: Vec<Link>,
+    row: RunHead,
+}
+
+impl Batch {
+    pub(super) fn of(events: &[Event], at: &At) -> Result<Self, StoreError> {
+        Ok(Self { links: chain::loose(events)?, row: stored::row(&at.run, &at.key, events) })
+    }
+}
+
 /// The lease and the run as an append finds them.
 struct Before {
     epoch: Epoch,
@@ -32,23 +44,24 @@ struct Before {
 }
 
 /// Adds a batch in one commit, if lease and place are as its writer believes.
-pub(super) fn append(open: &mut Open<'_>, at: &At, batch: &[Event]) -> Result<Head, Failure> {
+pub(super) fn append(open: &mut Open<'_>, at: &At, mut batch: Batch) -> Result<Head, Failure> {
     let tx = open.begin()?;
     let (end, lease_run) = expect(&tx, at)?;
-    let links = chain::links(&at.run, &end, batch)?;
-    let Some(last) = links.last() else { return Ok(end) };
-    let row = RunHead { seq: last.seq, ..stored::row(&at.run, &at.key, batch) };
-    if at.after == Seq(0) {
-        insert_run(&tx, &row)?;
+    if batch.links.is_empty() {
+        return Ok(end);
     }
-    insert_links(&tx, &at.run, &links)?;
-    set_end(&tx, &row, &last.hash)?;
+    let end = Head { seq: batch.row.seq, hash: chain::hang(&mut batch.links, &at.run, end.hash) };
+    if at.after == Seq(0) {
+        insert_run(&tx, &batch.row)?;
+    }
+    insert_links(&tx, &at.run, &batch.links)?;
+    set_end(&tx, &batch.row, &end.hash)?;
     if lease_run.as_deref() != Some(at.run.as_str()) {
         tx.prepare_cached("UPDATE lease SET run = ? WHERE key = ?")?.execute([at.run.as_str(), at.key.as_str()])?;
     }
     commit(tx)?;
-    witness::note(open.place, &at.key, &at.run, last.seq);
-    Ok(Head { seq: last.seq, hash: last.hash })
+    witness::note(open.place, &at.key, &at.run, end.seq);
+    Ok(end)
 }
 
 /// A run's row, before its first events.
@@ -121,33 +134,24 @@ pub(super) fn read(open: &mut Open<'_>, run: &RunId, from: Seq) -> Result<Vec<Ev
     // Head and events of one moment.
     let tx = open.conn.transaction_with_behavior(TransactionBehavior::Deferred)?;
     let head = end(&tx, run)?.ok_or_else(|| StoreError::NoSuchRun(run.to_string()))?;
-    let mut chain = Verifier::new(run.clone());
-    let mut events = vec![];
-    for link in links(&tx, run)? {
-        let event = chain.take(&link?)?;
-        if event.seq >= from {
-            events.push(event);
-        }
-    }
-    chain.end(&head)?;
+    let (mut events, whole) = Verifier::new(run.clone()).all(&head, links(&tx, run)?);
+    whole?;
+    events.retain(|event| event.seq >= from);
     Ok(events)
 }
 
-/// The events of a run as they are stored, none of them verified. A row that cannot be read is a
-/// damaged event, not an outage, and the last of them.
-pub(super) fn links(tx: &Connection, run: &RunId) -> Result<Vec<Result<Link, StoreError>>, Failure> {
+/// The events of a run as they are stored, none of them verified. A row that cannot be read is damage,
+/// in words, not an outage, and the last of them.
+pub(super) fn links(tx: &Connection, run: &RunId) -> Result<Vec<Result<Link, String>>, Failure> {
     let mut statement = tx.prepare_cached("SELECT seq, epoch, at, body, hash FROM event WHERE run = ? ORDER BY seq")?;
     let mut rows = statement.query([run.as_str()])?;
-    let (mut links, mut seq) = (vec![], Seq(1));
+    let mut links = vec![];
     loop {
         match rows.next().and_then(|row| row.map(link).transpose()) {
             Ok(None) => return Ok(links),
-            Ok(Some(link)) => {
-                seq = Seq(link.seq.0.saturating_add(1));
-                links.push(Ok(link));
-            }
+            Ok(Some(link)) => links.push(Ok(link)),
             Err(why) if is_damage(&why) => {
-                links.push(Err(StoreError::Damaged { run: run.clone(), seq, why: super::open::explain(&why) }));
+                links.push(Err(super::open::explain(&why)));
                 return Ok(links);
             }
             Err(why) => return Err(why.into()),

@@ -261,8 +261,8 @@ impl Store for SqliteStore {
     async fn append(&self, fence: &Fence, run: &RunId, after: Seq, batch: &[Event]) -> Result<Head, StoreError> {
         super::chain::check_batch(fence, run, after, batch)?;
         let place = events::At { key: fence.key.clone(), epoch: fence.epoch, run: run.clone(), after };
-        let batch = batch.to_vec();
-        self.write(move |open| events::append(open, &place, &batch)).await
+        let batch = events::Batch::of(batch, &place)?;
+        self.write(move |open| events::append(open, &place, batch)).await
     }
 
     async fn read(&self, run: &RunId, from: Seq) -> Result<Vec<Event>, StoreError> {

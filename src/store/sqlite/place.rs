@@ -8,9 +8,8 @@
 use super::OpenError;
 use crate::{
     event::Realm,
-    ids::{Epoch, LeaseKey},
+    ids::{Digest, Epoch, LeaseKey},
 };
-use sha2::{Digest as _, Sha256};
 use std::{
     fs::{self, DirBuilder, File},
     io,
@@ -73,9 +72,8 @@ impl Place {
         self.locks().join(format!("{}.note", self.name(key)))
     }
     fn name(&self, key: &LeaseKey) -> String {
-        let hash: [u8; 32] = Sha256::digest(key.as_str()).into();
-        let name = u64::from_be_bytes(*hash.first_chunk().expect("32 bytes have 8"));
-        format!("{}-{name:016x}", self.realm)
+        let hash = Digest::of(key.as_str().as_bytes());
+        format!("{}-{}", self.realm, &hash.as_str()[..16])
     }
     fn locks(&self) -> PathBuf {
         self.home.join("locks")

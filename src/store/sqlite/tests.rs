@@ -146,11 +146,22 @@ async fn a_file_that_is_not_ours_is_refused_and_left_alone() {
 async fn a_newer_format_is_refused_by_name() {
     let disk = OnDisk::new();
     let reader = disk.open();
-    raw(&disk).pragma_update(None, "user_version", 2).unwrap();
+    raw(&disk).pragma_update(None, "user_version", 3).unwrap();
     let newer = SqliteStore::open(disk.0.path(), Realm::Live, clocks()).unwrap_err();
-    assert!(matches!(newer, OpenError::Newer { found: 2, known: 1, .. }), "{newer}");
-    assert!(matches!(StoreError::from(newer), StoreError::Newer { found: 2, known: 1 }));
+    assert!(matches!(newer, OpenError::Newer { found: 3, known: 2, .. }), "{newer}");
+    assert!(matches!(StoreError::from(newer), StoreError::Newer { found: 3, known: 2 }));
     drop(reader);
+}
+
+#[tokio::test]
+async fn a_file_of_format_1_is_read_as_it_is_and_becomes_one_of_format_2_for_who_writes() {
+    let disk = OnDisk::new();
+    drop(begun(&disk.open()).await);
+    let format = || raw(&disk).pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0)).unwrap();
+    raw(&disk).pragma_update(None, "user_version", 1).unwrap();
+    let reader = SqliteStore::open_to_read(disk.0.path(), Realm::Live, clocks()).unwrap();
+    assert_eq!((reader.read(&run(), Seq(0)).await.unwrap().len(), format()), (3, 1));
+    assert_eq!((disk.open().read(&run(), Seq(0)).await.unwrap().len(), format()), (3, 2));
 }
 
 #[test]

@@ -36,13 +36,13 @@ fn one(text: &str) -> StoredRun {
 
 /// A change of this text is a new format: copies are kept for years.
 #[tokio::test]
-async fn the_text_of_format_1_stays() {
+async fn the_text_of_format_2_stays() {
     let store = MemoryStore::new(clocks());
     drop(begun(&store).await);
     let text = store.export(&run()).await.unwrap().to_text();
     let first: Vec<_> = text.lines().take(2).collect();
     insta::assert_snapshot!(first.join("\n"), @r#"
-    {"type":"journal","format":1,"run":"r1","key":"live/storefront","events":3,"hash":"8aa3fdaf6e4ae3443f0fd8690d330cd86da6f5d5b2cad709ebb1edb535b02d12"}
+    {"type":"journal","format":2,"run":"r1","key":"live/storefront","events":3,"hash":"8aa3fdaf6e4ae3443f0fd8690d330cd86da6f5d5b2cad709ebb1edb535b02d12"}
     {"type":"link","run":"r1","seq":1,"epoch":1,"at":1001,"hash":"4bdd5112abac0e7a70ec22ce43fe84868d001762b68db51e3a51f69c242bf951","body":"{\"event\":\"step_ready\",\"step\":\"freeze\"}"}
     "#);
     assert_eq!(text.lines().count(), 4);
@@ -118,9 +118,16 @@ async fn every_changed_byte_and_every_cut_of_a_text_is_found() {
     assert!(same < 8 * 15 + 20, "{same}");
 }
 
+#[tokio::test]
+async fn a_text_of_format_1_is_taken_in() {
+    let now = text(&MemoryStore::new(clocks())).await;
+    let before = now.replacen("\"format\":2", "\"format\":1", 1);
+    assert_eq!((one(&before), before == now), (one(&now), false));
+}
+
 #[test]
 fn a_text_of_a_later_format_is_refused_by_name() {
-    let later = r#"{"type":"journal","format":2,"run":"r1","novelty":true}"#;
-    let Err(TextError::Run(StoreError::Newer { found: 2, known: 1 })) = StoredRun::all_of(later) else { panic!() };
+    let later = r#"{"type":"journal","format":3,"run":"r1","novelty":true}"#;
+    let Err(TextError::Run(StoreError::Newer { found: 3, known: 2 })) = StoredRun::all_of(later) else { panic!() };
     let Err(TextError::Line { line: 1, .. }) = StoredRun::all_of("these are my notes") else { panic!() };
 }

@@ -61,7 +61,7 @@ fn a_run_of_format_1_is_taken_back() {
 
 /// What a later lifeboat might have left, and by what it is named.
 const LATER: [(&str, &str); 2] = [
-    ("PRAGMA user_version = 2", "has format 2; this lifeboat reads up to 1"),
+    ("PRAGMA user_version = 3", "has format 3; this lifeboat reads up to 2"),
     (
         "UPDATE event SET body = CAST(replace(body, 'run_paused', 'run_dreamt') AS BLOB), hash = x'HASH' WHERE seq = LAST;
          UPDATE run SET head_hash = x'HASH'",
@@ -92,24 +92,23 @@ fn what_a_later_lifeboat_wrote_is_refused_by_name_and_nothing_is_changed() {
 
 /// The hash that the changed last event gets from whoever really wrote it.
 fn hashed(file: &Connection, sql: &str) -> String {
-    use sha2::{Digest as _, Sha256};
+    use lifeboat::ids::{Digest, Sum};
     let row = "SELECT e.seq, e.epoch, e.at, replace(e.body, 'run_paused', 'run_dreamt'), e.run, p.hash
                FROM event e JOIN event p ON p.run = e.run AND p.seq = e.seq - 1 ORDER BY e.seq DESC LIMIT 1";
     let (seq, hash) = file
         .query_row(row, [], |row| {
             let (body, run): (String, String) = (row.get(3)?, row.get(4)?);
-            let mut sum = Sha256::new();
-            sum.update(row.get::<_, Vec<u8>>(5)?);
-            sum.update(run);
+            let mut sum = Sum::default();
+            sum.add(row.get::<_, Vec<u8>>(5)?);
+            sum.add(run);
             for column in 0..3 {
-                sum.update(row.get::<_, i64>(column)?.to_be_bytes());
+                sum.add(row.get::<_, i64>(column)?.to_be_bytes());
             }
-            sum.update(body);
-            Ok((row.get::<_, i64>(0)?, sum.finalize()))
+            sum.add(body);
+            Ok((row.get::<_, i64>(0)?, Digest::from(sum)))
         })
         .unwrap();
-    let hex: String = hash.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-    sql.replace("HASH", &hex).replace("LAST", &seq.to_string())
+    sql.replace("HASH", hash.as_str()).replace("LAST", &seq.to_string())
 }
 
 /// Makes the store of a format anew, where somebody asks for it.
