@@ -25,7 +25,7 @@ use super::{
     state::{Phase, RunState},
     steps, undo,
 };
-use crate::{clock::Timestamp, event::EventKind, world::World};
+use crate::{clock::Timestamp, event::EventKind, plan::Section, world::World};
 
 /// What is true of the process that holds the run, beside the journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,14 +104,13 @@ fn forward(cx: &Cx<'_>, turn: &mut Turn) {
     if !asks::consent(cx, turn) {
         return;
     }
-    for step in &cx.state.plan.steps {
+    for step in cx.state.agenda().filter(|step| step.section != Section::Finally) {
         steps::advance(cx, step, turn);
         if turn.turned {
             return;
         }
     }
-    let done = cx.state.plan.steps.iter().all(|s| cx.state.steps[&s.id].is_done());
-    if done && cx.state.paused.is_none() && turn.events.is_empty() {
+    if cx.state.steps.are_done() && cx.state.paused.is_none() && turn.events.is_empty() {
         turn.push(EventKind::ClosingBegun);
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 
 /// Rule D4. Before the point of no return alone: after it nothing is opened again.
 pub(super) fn overdue(cx: &Cx<'_>, turn: &mut Turn) {
-    if cx.state.past_return() {
+    if cx.state.holds.is_empty() || cx.state.past_return() {
         return;
     }
     for (id, held) in cx.state.holds.iter().filter(|(_, h)| !h.overdue && !h.past_return) {

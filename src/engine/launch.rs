@@ -14,6 +14,7 @@ use crate::{
     store::Journal,
     world::World,
 };
+use std::sync::Arc;
 
 /// What a new run begins with.
 #[derive(Clone, Debug)]
@@ -64,7 +65,7 @@ pub async fn start(deps: Deps, doors: Doors, begin: Start) -> Result<(Ended, Run
     let release = begin.release.map(|why| EventKind::UndoBegun { why, holds_only: true });
     let first = [
         EventKind::RunStarted {
-            plan: Box::new(plan),
+            plan: Arc::new(plan),
             by: deps.who.clone(),
             realm: begin.realm,
             policy: begin.policy,
@@ -162,6 +163,5 @@ fn check_seal(events: &[Event], state: &RunState) -> Result<(), EngineError> {
 }
 
 fn digest(plan: &Plan) -> Digest {
-    let text = serde_json::to_vec(plan).expect("a plan is plain data");
-    Digest::of(&text)
+    Digest::of_json(plan)
 }

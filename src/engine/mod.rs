@@ -35,6 +35,7 @@ mod poller;
 mod promises;
 mod state;
 mod step_run;
+mod step_runs;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -50,4 +51,5 @@ pub use inherit::Inherited;
 pub use launch::{Start, end, replay, resume, start};
 pub use state::{Held, Mismatch, Phase, RunState};
 pub use step_run::{EffectRun, EffectStatus, StepRun, StepState};
+pub use step_runs::StepRuns;
 pub use wanted::{Wanted, wanted};

@@ -84,8 +84,11 @@ pub(super) fn took(state: &RunState, events: &[Event], watched: Timestamp) -> Ve
         let (EventKind::StepSucceeded { step, .. } | EventKind::StepUndone { step }) = &event.kind else { return None };
         let sent = state.steps.get(step)?.past_now().sent.last()?;
         let took = event.at.since(sent.at);
+        if sent.at <= watched || took < WORTH_IT {
+            return None;
+        }
         let (call, region) = key(&sent.effect);
-        (sent.at > watched && took >= WORTH_IT).then_some(Took { call, region, span: took, at: event.at })
+        Some(Took { call, region, span: took, at: event.at })
     };
     events.iter().filter_map(one).collect()
 }

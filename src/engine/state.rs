@@ -3,6 +3,7 @@
 use super::{
     asks::Ask,
     step_run::{EffectRun, EffectStatus, StepRun, StepState},
+    step_runs::{Changing, StepRuns},
 };
 use crate::{
     action::Question,
@@ -53,9 +54,7 @@ pub struct RunState {
     /// Since when nobody works on it: its pause, else the last thing that it did itself.
     pub idle_since: Timestamp,
     /// Every step.
-    pub steps: BTreeMap<StepId, StepRun>,
-    /// Where each stands in the plan: those of `finally` after the others.
-    places: Arc<BTreeMap<StepId, usize>>,
+    pub steps: StepRuns,
     /// What steps tell later ones.
     pub outputs: BTreeMap<StepId, Outputs>,
     /// Every question.
@@ -128,15 +127,12 @@ impl RunState {
         let EventKind::RunStarted { plan, by, realm, policy, since, owed, cause, .. } = &event.kind else {
             return Err(Mismatch { seq: event.seq, why: "a run begins with its start".into() });
         };
-        let ids = || plan.steps.iter().chain(&plan.finally).map(|s| s.id.clone());
-        let steps = ids().map(|id| (id, StepRun::new(event.at))).collect();
-        let places = Arc::new(ids().zip(0..).collect());
         Ok(Self {
             run: event.run.clone(),
             head: event.seq,
             epoch: event.epoch,
             last_at: event.at,
-            plan: Arc::new((**plan).clone()),
+            plan: plan.clone(),
             by: by.clone(),
             realm: *realm,
             started: event.at,
@@ -146,8 +142,7 @@ impl RunState {
             phase: Phase::Forward,
             paused: None,
             idle_since: event.at,
-            steps,
-            places,
+            steps: StepRuns::new(plan, event.at),
             outputs: BTreeMap::new(),
             asks: BTreeMap::new(),
             holds: BTreeMap::new(),
@@ -209,7 +204,7 @@ impl RunState {
             }
             E::LeaseTaken { holder, .. } => {
                 if self.holder.as_ref().is_some_and(|before| before.host != holder.host) {
-                    self.steps.values_mut().for_each(|step| step.redate(at));
+                    self.steps.each(|step| step.redate(at));
                 }
                 self.holder = Some(holder);
             }
@@ -290,7 +285,7 @@ impl RunState {
                 self.step_mut(&step)?.start(attempt, way, *inputs, deadline, at);
             }
             E::EffectIntended { step, effect, call, before, .. } => {
-                let step = self.step_mut(&step)?;
+                let mut step = self.step_mut(&step)?;
                 let run = EffectRun {
                     effect: *call,
                     before: *before,
@@ -311,7 +306,7 @@ impl RunState {
             }
             E::Observed { step, holds, .. } => self.step_mut(&step)?.observed(holds, at),
             E::AttemptFailed { step, retry_at, .. } => {
-                let step = self.step_mut(&step)?;
+                let mut step = self.step_mut(&step)?;
                 step.state = retry_at.map_or(StepState::Running, StepState::Backoff);
             }
             E::StepSucceeded { step, outputs, .. } => {
@@ -320,7 +315,7 @@ impl RunState {
             }
             E::StepSkipped { step, .. } => self.step_mut(&step)?.end(StepState::Done(How::Skipped), at),
             E::StepFailed { step, why, .. } => {
-                let step = self.step_mut(&step)?;
+                let mut step = self.step_mut(&step)?;
                 // What fails while a run is taken back failed at being taken back.
                 step.way = if undoing { crate::event::Way::Undo } else { step.way };
                 step.end(StepState::Failed(why), at);
@@ -341,7 +336,8 @@ impl RunState {
         self.taken_up(at);
         let planned = self.plan.steps.iter().chain(&self.plan.finally);
         for plan in planned {
-            let Some(step) = self.steps.get_mut(&plan.id) else { continue };
+            let Some(mut step) = self.steps.get_mut(&plan.id) else { continue };
+            let step = &mut *step;
             let waits = !plan.best_effort() || plan.at != self.plan.ends.from.name;
             for effect in step.effects.values_mut().filter(|e| e.is_open()) {
                 effect.status = EffectStatus::InDoubt;
@@ -360,11 +356,11 @@ impl RunState {
     fn taken_up(&mut self, at: Timestamp) {
         let idle = at.since(self.idle_since);
         self.paused = None;
-        for step in self.steps.values_mut() {
+        self.steps.each(|step| {
             step.deadline = step.deadline + idle;
             step.past.holding_since = None;
             step.undo_past.holding_since = None;
-        }
+        });
         for ask in self.asks.values_mut().filter(|a| a.is_open()) {
             ask.until = ask.until.map(|until| until + idle);
         }
@@ -386,7 +382,7 @@ impl RunState {
         let (question, of) = (ask.question, ask.step.clone());
         let yes = ask.give(answer, by, at);
         let (Some(yes), Some(step)) = (yes, of) else { return Ok(()) };
-        let step = self.step_mut(&step)?;
+        let mut step = self.step_mut(&step)?;
         if question == Question::Confirm {
             step.confirmed = yes.then_some(at);
         } else {
@@ -395,7 +391,7 @@ impl RunState {
         Ok(())
     }
 
-    fn step_mut(&mut self, id: &StepId) -> Result<&mut StepRun, String> {
+    fn step_mut(&mut self, id: &StepId) -> Result<Changing<'_>, String> {
         self.steps.get_mut(id).ok_or_else(|| format!("the plan has no step {id}"))
     }
 
@@ -406,8 +402,16 @@ impl RunState {
 
     /// A step's plan; as [`Plan::step`], found at once.
     pub fn planned(&self, id: &StepId) -> Option<&PlanStep> {
-        let place = *self.places.get(id)?;
-        self.plan.steps.get(place).or_else(|| self.plan.finally.get(place - self.plan.steps.len()))
+        Some(self.planned_at(self.steps.place(id)?))
+    }
+
+    fn planned_at(&self, place: usize) -> &PlanStep {
+        self.plan.steps.get(place).unwrap_or_else(|| &self.plan.finally[place - self.plan.steps.len()])
+    }
+
+    /// The steps of which something may come now, in the plan's order, those of `finally` last.
+    pub(super) fn agenda(&self) -> impl Iterator<Item = &PlanStep> {
+        self.steps.agenda().map(|place| self.planned_at(place))
     }
 
     /// Something irreversible has happened or may have, by this run or before it: there is only

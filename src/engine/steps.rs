@@ -21,12 +21,12 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Moves a step on by one decision, where one is due.
+/// Moves a step on by one decision, where one is due. What it needs is done.
 pub(super) fn advance(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
     let run = &cx.state.steps[&step.id];
     let may_start = cx.state.paused.is_none() && !cx.live.stop_calls;
     match &run.state {
-        StepState::Pending if may_start && needs_done(cx, step) => ready(cx, step, turn),
+        StepState::Pending if may_start => ready(cx, step, turn),
         StepState::Ready if may_start => start(cx, step, turn),
         StepState::Backoff(until) if may_start => {
             if cx.now >= *until {
@@ -49,10 +49,6 @@ pub(super) fn advance(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
 /// Whether nothing more will come of a step of `finally`.
 pub(super) fn is_over(cx: &Cx<'_>, step: &PlanStep) -> bool {
     matches!(cx.state.steps[&step.id].state, StepState::Done(_) | StepState::Failed(_))
-}
-
-fn needs_done(cx: &Cx<'_>, step: &PlanStep) -> bool {
-    step.section == Section::Finally || step.needs.iter().all(|n| cx.state.steps.get(n).is_some_and(StepRun::is_done))
 }
 
 fn ready(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {

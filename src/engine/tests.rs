@@ -14,7 +14,7 @@ use crate::{
         rds::{ApplyStatus, Db, Parameters, Settings, Source, Status},
     },
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A run that is driven by hand: time, sights and answers come from the test.
 pub(super) struct Run {
@@ -61,7 +61,7 @@ impl Run {
         };
         let plan = plan::draft(&checked, &request).unwrap();
         let kind = EventKind::RunStarted {
-            plan: Box::new(plan),
+            plan: Arc::new(plan),
             by: who(),
             realm: Realm::Sandbox,
             policy,
@@ -80,14 +80,14 @@ impl Run {
 
     /// Takes facts in, as the dispatcher does after a commit.
     pub(super) fn tell(&mut self, kinds: Vec<EventKind>) -> Vec<String> {
-        let mut names = vec![];
-        for kind in kinds {
-            names.push(name(&kind));
-            let event =
-                Event { run: RunId::new("r1"), seq: self.state.head.next(), epoch: Epoch(1), at: self.now, kind };
+        let tell = |kind: EventKind| {
+            let (name, seq) = (name(&kind), self.state.head.next());
+            let event = Event { run: RunId::new("r1"), seq, epoch: Epoch(1), at: self.now, kind };
             self.state.apply(&event).unwrap();
-        }
-        names
+            super::step_runs::tests::check(&self.state);
+            name
+        };
+        kinds.into_iter().map(tell).collect()
     }
 
     /// Decides until there is nothing new; the facts by name.

@@ -44,7 +44,7 @@ pub fn wanted<'a>(state: &'a RunState, world: &World, now: Timestamp, live: Live
     if state.phase == Phase::Finished {
         return all;
     }
-    for step in state.plan.steps.iter().chain(&state.plan.finally) {
+    for step in state.agenda() {
         let run = &state.steps[&step.id];
         for (no, effect) in run.effects.iter().filter(|(_, e)| e.is_open()) {
             match effect.status {

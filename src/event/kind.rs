@@ -17,6 +17,7 @@ use crate::{
     world::{Effect, Landed, Receipt, Sight},
 };
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// One fact of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,7 +41,7 @@ pub enum EventKind {
     /// A run began. Always the first.
     RunStarted {
         /// All it needs.
-        plan: Box<Plan>,
+        plan: Arc<Plan>,
         /// Who began it.
         by: Who,
         /// Where.

@@ -16,13 +16,16 @@ use crate::{
     runbook::Milestone,
     world::{Landed, Sight, World},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Where a run stands.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
     /// Its plan.
-    pub plan: Option<Box<Plan>>,
+    pub plan: Option<Arc<Plan>>,
     /// The run.
     pub run: Option<RunId>,
     /// Which world it changes.

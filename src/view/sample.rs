@@ -13,7 +13,7 @@ use crate::{
     runbook::{FailurePolicy, HoldEnd, Milestone, OnTimeout, RunWord, Unattended},
     world::{Call, Effect, Receipt, Seen, Sight, Target, What, rds},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// 2026-11-21T03:12:00Z, the start of every sample run.
 pub(super) const START: Timestamp = Timestamp(1_795_230_720_000);
@@ -177,7 +177,7 @@ pub(super) fn events(kinds: Vec<(u64, EventKind)>) -> Vec<Event> {
 
 pub(super) fn started() -> EventKind {
     EventKind::RunStarted {
-        plan: Box::new(plan()),
+        plan: Arc::new(plan()),
         by: ana(),
         realm: Realm::Sandbox,
         policy: Policy::default(),
