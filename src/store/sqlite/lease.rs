@@ -99,6 +99,7 @@ fn claimed(
                  ttl_ms = excluded.ttl_ms";
     let ttl = stored(LEASE.0);
     tx.prepare_cached(sql)?.execute(params![key.as_str(), stored(epoch.0), kept, now.0, ttl])?;
+    super::open::raise_format(&tx)?;
     commit(tx)?;
     // Nobody asks for the life of an old epoch any more, but a file that lost its last commits may ask
     // for one that is not so old.

@@ -237,13 +237,14 @@ pub(super) fn schema_of_format() -> Option<Vec<(String, Option<String>)>> {
     schema(&new).ok()
 }
 
-/// What each connection must be told. What it writes from here on an older lifeboat could not read: that is
-/// refused by name.
+/// What is written from here on an older lifeboat could not read: it is refused by name.
+pub(super) fn raise_format(tx: &Connection) -> rusqlite::Result<()> {
+    let format: u32 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if format < FORMAT { tx.pragma_update(None, "user_version", FORMAT) } else { Ok(()) }
+}
+
+/// What each connection must be told.
 fn prepare(conn: &Connection, access: Access) -> rusqlite::Result<()> {
-    let format: u32 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if access == Access::Write && format < FORMAT {
-        conn.pragma_update(None, "user_version", FORMAT)?;
-    }
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "trusted_schema", "OFF")?;

@@ -161,7 +161,10 @@ async fn a_file_of_format_1_is_read_as_it_is_and_becomes_one_of_format_2_for_who
     raw(&disk).pragma_update(None, "user_version", 1).unwrap();
     let reader = SqliteStore::open_to_read(disk.0.path(), Realm::Live, clocks()).unwrap();
     assert_eq!((reader.read(&run(), Seq(0)).await.unwrap().len(), format()), (3, 1));
-    assert_eq!((disk.open().read(&run(), Seq(0)).await.unwrap().len(), format()), (3, 2));
+    let writer = disk.open();
+    assert_eq!((writer.read(&run(), Seq(0)).await.unwrap().len(), format()), (3, 1));
+    let _held = held(&writer, &key(), 2).await;
+    assert_eq!((writer.read(&run(), Seq(0)).await.unwrap().len(), format()), (3, 2));
 }
 
 #[test]

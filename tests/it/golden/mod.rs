@@ -1,9 +1,9 @@
 //! Stores of released formats, kept: today's program brings their runs to the right end, and refuses
 //! by name what a later program wrote.
 //!
-//! `format-1` is a run that waits for an answer after its first effect, and its world. It stays as
-//! it is for ever: a new format gets a folder of its own, made by
-//! `LIFEBOAT_GOLDEN=format-2 cargo test --test it golden`.
+//! Each is a run that waits for an answer after its first effect, and its world. They stay as they are for
+//! ever: a new format gets a folder of its own, made by `LIFEBOAT_GOLDEN=format-3 cargo test --test it golden`.
+//! History: 1, the first; 2, what is committed at one time is one link of the chain.
 
 use crate::binary::{Home, MAX};
 use rusqlite::Connection;
@@ -16,6 +16,8 @@ use std::{
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden")
 }
+
+const FORMATS: [&str; 2] = ["format-1", "format-2"];
 
 /// A home with a kept store and its world.
 fn kept(format: &str) -> Home {
@@ -36,27 +38,31 @@ fn files(home: &Home) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
-fn a_run_of_format_1_is_resumed_to_its_end() {
-    let home = kept("format-1");
-    home.run("store verify --sandbox").ends(0).says("1 run, all whole");
-    home.run("runs --sandbox").ends(0).says("a question waits");
-    let before = home.lived().applied;
-    assert_eq!(before.get("UpdateAutoScalingGroup"), Some(&1), "{before:?}");
-    home.run(&format!("resume {MAX} --yes --accept promote")).ends(25);
-    let lived = home.lived();
-    assert_eq!((lived.repeated, lived.two_writers, lived.rows_lost), (vec![], None, 0));
-    assert_eq!(lived.applied.get("UpdateAutoScalingGroup"), Some(&1), "it was sent before");
-    assert_eq!(lived.applied.get("PromoteReadReplica"), Some(&1));
-    assert_eq!(home.active(), "oregon");
-    home.run("store verify --sandbox").ends(0);
+fn a_kept_run_is_resumed_to_its_end() {
+    for format in FORMATS {
+        let home = kept(format);
+        home.run("store verify --sandbox").ends(0).says("1 run, all whole");
+        home.run("runs --sandbox").ends(0).says("a question waits");
+        let before = home.lived().applied;
+        assert_eq!(before.get("UpdateAutoScalingGroup"), Some(&1), "{before:?}");
+        home.run(&format!("resume {MAX} --yes --accept promote")).ends(25);
+        let lived = home.lived();
+        assert_eq!((lived.repeated, lived.two_writers, lived.rows_lost), (vec![], None, 0));
+        assert_eq!(lived.applied.get("UpdateAutoScalingGroup"), Some(&1), "it was sent before");
+        assert_eq!(lived.applied.get("PromoteReadReplica"), Some(&1));
+        assert_eq!(home.active(), "oregon");
+        home.run("store verify --sandbox").ends(0);
+    }
 }
 
 #[test]
-fn a_run_of_format_1_is_taken_back() {
-    let home = kept("format-1");
-    home.run(&format!("resume --undo {MAX} --yes")).ends(20);
-    assert_eq!(home.active(), "ohio");
-    assert_eq!(home.lived().repeated, Vec::<String>::new());
+fn a_kept_run_is_taken_back() {
+    for format in FORMATS {
+        let home = kept(format);
+        home.run(&format!("resume --undo {MAX} --yes")).ends(20);
+        assert_eq!(home.active(), "ohio");
+        assert_eq!(home.lived().repeated, Vec::<String>::new());
+    }
 }
 
 /// What a later lifeboat might have left, and by what it is named.
