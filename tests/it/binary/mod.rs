@@ -145,7 +145,7 @@ impl Home {
     pub(crate) fn counts(&self) -> [i64; 3] {
         [
             self.count("sandbox.db", "SELECT count(*) FROM run"),
-            self.count("sandbox.db", "SELECT count(*) FROM event"),
+            self.count("sandbox.db", "SELECT coalesce(sum(head_seq), 0) FROM run"),
             self.count("sandbox-world.db", "SELECT count(*) FROM command"),
         ]
     }
