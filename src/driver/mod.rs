@@ -17,7 +17,7 @@ pub use postgres::Connected;
 
 use crate::{
     clock::{BootClock, Clock, Span},
-    world::{Effect, Receipt, Seen, Sight, Target, permit::Permit},
+    world::{Effect, Receipt, Seen, Sight, Target, What, permit::Permit, probe::Answer},
 };
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -31,10 +31,15 @@ pub trait Look: Send + Sync {
 }
 
 /// Looks, within a limit of the clock's time: what does not answer by then, and what cannot be seen,
-/// is unknown. All of it was seen at the time of that clock, whatever others say the time is.
+/// is unknown; whether a site answers is then known. All of it was seen at the time of that clock, whatever others say the time is.
 pub async fn look_within(look: &dyn Look, clock: &dyn Clock, targets: &[Target], limit: Span) -> Vec<Sight> {
     let unknown =
         |target: &Target, why: String| Sight { target: target.clone(), at: clock.now(), seen: Seen::Unknown { why } };
+    // That a site does not answer is the answer to whether it does.
+    let silent = |target: &Target, why: String| match target.what {
+        What::Site => Sight { target: target.clone(), at: clock.now(), seen: Seen::Answer(Answer::no(why)) },
+        _ => unknown(target, why),
+    };
     let until = clock.now() + limit;
     tokio::select! {
         biased;
@@ -42,13 +47,14 @@ pub async fn look_within(look: &dyn Look, clock: &dyn Clock, targets: &[Target],
             let at = clock.now();
             let sight = |(target, result): (&Target, Result<Sight, LookError>)| match result {
                 Ok(sight) => Sight { at, ..sight },
+                Err(LookError::Silent { why }) => silent(target, why),
                 Err(e) => unknown(target, e.to_string()),
             };
             targets.iter().zip(results).map(sight).collect()
         }
         () = clock.sleep_until(until) => {
             let why = format!("no answer within {limit}");
-            targets.iter().map(|target| unknown(target, why.clone())).collect()
+            targets.iter().map(|target| silent(target, why.clone())).collect()
         }
     }
 }
@@ -94,12 +100,30 @@ pub enum LookError {
         /// Why.
         why: String,
     },
+    /// Nothing answered: no connection, or no word in time. It may be seen later.
+    #[error("{why}")]
+    Silent {
+        /// Why.
+        why: String,
+    },
     /// It will not be seen until somebody changes something: no permission, no such Region.
     #[error("{why}")]
     Permanent {
         /// Why.
         why: String,
     },
+}
+
+impl LookError {
+    /// The same, and what it is about.
+    fn about(self, what: &str) -> Self {
+        let of = |why: String| format!("{what}: {why}");
+        match self {
+            Self::Transient { after, why } => Self::Transient { after, why: of(why) },
+            Self::Silent { why } => Self::Silent { why: of(why) },
+            Self::Permanent { why } => Self::Permanent { why: of(why) },
+        }
+    }
 }
 
 /// Why a send gave no receipt. The question is always: did it happen?

@@ -3,7 +3,6 @@
 use super::{
     decide::{Cx, Turn},
     state::RunState,
-    step_run::StepState,
 };
 use crate::{
     action::Question,
@@ -87,7 +86,7 @@ pub(super) fn consent(cx: &Cx<'_>, turn: &mut Turn) -> bool {
     if (steps.is_empty() && !alone) || cx.state.past_return() {
         return true;
     }
-    if let Some(ask) = cx.state.asks.values().find(|a| a.question == Question::Consent) {
+    if let Some(ask) = consent_asked(cx) {
         match ask.answer {
             Some(true) => true,
             Some(false) => {
@@ -114,25 +113,43 @@ pub(super) fn consent(cx: &Cx<'_>, turn: &mut Turn) -> bool {
     }
 }
 
-/// Whether a step may begin what is so grave without a person, or with the consent of one: asked once for
-/// all that is left, where a run that began without people comes to the end of its reach.
-pub(super) fn within_reach(cx: &Cx<'_>, step: &PlanStep, gravity: Impact, turn: &mut Turn) -> bool {
-    let Some(reach) = cx.state.policy.reach.filter(|reach| gravity > reach.most) else { return true };
-    if let Some(ask) = cx.state.asks.values().find(|a| a.question == Question::Consent) {
-        return ask.answer == Some(true);
+/// The question for consent that counts: one whose step was left out or tried anew is asked again.
+fn consent_asked<'a>(cx: &Cx<'a>) -> Option<&'a Ask> {
+    cx.state.asks.values().rev().find(|ask| ask.question == Question::Consent && !ask.moot)
+}
+
+/// Whether a step may do something without a person, or by the consent of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// It may.
+    Within,
+    /// A person is asked, or the site being left is looked at.
+    Waits,
+    /// A person said no.
+    Refused,
+}
+
+/// Whether a step may begin what is so grave: a person is asked once for all that is left, where a run that
+/// began without people comes to the end of its reach.
+pub(super) fn within_reach(cx: &Cx<'_>, step: &PlanStep, gravity: Impact, turn: &mut Turn) -> Reach {
+    let Some(reach) = cx.state.policy.reach.filter(|reach| gravity > reach.most) else { return Reach::Within };
+    if let Some(ask) = consent_asked(cx) {
+        return match ask.answer {
+            Some(true) => Reach::Within,
+            Some(false) => Reach::Refused,
+            None => Reach::Waits,
+        };
     }
     if reach.disruptive_if_unreachable && gravity == Impact::Disruptive {
-        match from_answers(cx) {
-            Some(true) => {}
-            Some(false) => return true,
-            // It is being looked at.
-            None if cx.state.steps[&step.id].state == StepState::Ready => return false,
-            None => {}
+        match site_left(cx) {
+            SiteLeft::Dead => return Reach::Within,
+            SiteLeft::Unsure => return Reach::Waits,
+            SiteLeft::MayLive => {}
         }
     }
     let consent = |e: &EventKind| matches!(e, EventKind::ConfirmationAsked { question: Question::Consent, .. });
     if turn.events.iter().any(consent) {
-        return false;
+        return Reach::Waits;
     }
     let left = |s: &&PlanStep| s.runs() && self::gravity(s) > reach.most && !cx.state.steps[&s.id].is_done();
     let names: Vec<_> = cx.state.plan.steps.iter().filter(left).map(|s| s.id.as_str()).collect();
@@ -141,7 +158,7 @@ pub(super) fn within_reach(cx: &Cx<'_>, step: &PlanStep, gravity: Impact, turn: 
         if lasting.is_empty() { String::new() } else { format!(", without a way back: {}", lasting.join(", ")) };
     let message = format!("All that is left needs a person: {}{lasting}. Go on?", names.join(", "));
     turn.push(asked((cx, turn), Some(step), Question::Consent, message, facts(cx, step)));
-    false
+    Reach::Waits
 }
 
 /// The gravest thing that a step will probably do: servers that are added are safe, taken away they are not.
@@ -149,22 +166,44 @@ pub(super) fn gravity(step: &PlanStep) -> Impact {
     step.prediction.effects.iter().map(|planned| planned.effect.impact()).max().unwrap_or(step.impact)
 }
 
-/// What must be looked at before a step may start.
-pub(super) fn reach_needs(cx: &Cx<'_>, step: &PlanStep) -> Option<Target> {
+/// What must be looked at before a run may do something so grave without a person: whether the site being
+/// left is dead, and the other not.
+pub(super) fn reach_needs(cx: &Cx<'_>, gravity: Impact) -> Option<[Target; 2]> {
     let reach = cx.state.policy.reach.filter(|reach| reach.disruptive_if_unreachable)?;
-    let asked = cx.state.asks.values().any(|a| a.question == Question::Consent);
-    let hangs = reach.most < Impact::Disruptive && gravity(step) == Impact::Disruptive;
-    (hangs && !asked).then(|| from_site(cx))
+    let hangs = reach.most < Impact::Disruptive && gravity == Impact::Disruptive;
+    (hangs && consent_asked(cx).is_none()).then(|| ends(cx))
 }
 
-fn from_site(cx: &Cx<'_>) -> Target {
-    Target::at(&cx.state.plan.ends.from, What::Site)
+fn ends(cx: &Cx<'_>) -> [Target; 2] {
+    let ends = &cx.state.plan.ends;
+    [&ends.from, &ends.to].map(|site| Target::at(site, What::Site))
 }
 
-/// Whether the site being left answers; none: it was not looked at lately.
-fn from_answers(cx: &Cx<'_>) -> Option<bool> {
-    let sight = cx.world.sight(&from_site(cx)).filter(|sight| sight.at + LATELY >= cx.now)?;
-    Some(matches!(&sight.seen, Seen::Answer(answer) if answer.ok))
+/// What is known of the site being left.
+enum SiteLeft {
+    /// It has not answered for a while, and the other site did.
+    Dead,
+    /// It answers; or that it does not may be for another reason: no permission, our own network.
+    MayLive,
+    /// It is still being looked at.
+    Unsure,
+}
+
+/// So long a site has not answered, look after look, before it counts as dead.
+const SILENCE: Span = Span::secs(10);
+
+fn site_left(cx: &Cx<'_>) -> SiteLeft {
+    let sites = ends(cx);
+    let lately = |site| cx.world.sight(site).filter(|sight| sight.at + LATELY >= cx.now);
+    let [Some(from), Some(to)] = [lately(&sites[0]), lately(&sites[1])] else { return SiteLeft::Unsure };
+    if !matches!(&to.seen, Seen::Answer(answer) if answer.ok) {
+        return SiteLeft::MayLive;
+    }
+    match cx.world.silent_since(&sites[0]) {
+        Some(since) if from.at >= since + SILENCE => SiteLeft::Dead,
+        Some(_) => SiteLeft::Unsure,
+        None => SiteLeft::MayLive,
+    }
 }
 
 /// A step's question: whether it may start.

@@ -1,7 +1,7 @@
 //! A step's way from pending to done.
 
 use super::{
-    asks::{self, Ask},
+    asks::{self, Ask, Reach},
     decide::{Cx, Turn},
     guard::guard,
     holds,
@@ -73,8 +73,11 @@ fn holds_now(cx: &Cx<'_>, when: &str) -> Result<bool, String> {
 }
 
 fn start(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
-    if asks::within_reach(cx, step, asks::gravity(step), turn) && asks::confirmed(cx, step, turn) {
-        attempt(cx, step, &cx.state.steps[&step.id], turn);
+    match asks::within_reach(cx, step, asks::gravity(step), turn) {
+        Reach::Within if asks::confirmed(cx, step, turn) => attempt(cx, step, &cx.state.steps[&step.id], turn),
+        Reach::Within | Reach::Waits => {}
+        // The run is being taken back; what is left of it is `finally`.
+        Reach::Refused => turn.push(EventKind::StepSkipped { step: step.id.clone(), why: SkipReason::BeyondReach }),
     }
 }
 
@@ -170,6 +173,16 @@ pub(super) fn needed(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Input
     own(oldest).chain(guard).collect()
 }
 
+/// How grave what a step is about to do is, as far as that is seen; none: it is about to do nothing.
+pub(super) fn about_to(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs) -> Option<Impact> {
+    let step_cx = context(cx, step, run, inputs);
+    let known = inputs.targets(&step_cx).into_iter().map(|target| (target, Timestamp(0))).collect();
+    match are_seen(cx, &known).then(|| inputs.next(&step_cx, cx.world))? {
+        Next::Send { effect, .. } => Some(effect.impact()),
+        _ => None,
+    }
+}
+
 /// Whether all of it was seen, and not too long ago.
 pub(super) fn are_seen(cx: &Cx<'_>, needed: &BTreeMap<Target, Timestamp>) -> bool {
     needed.iter().all(|(target, oldest)| cx.world.sight(target).is_some_and(|sight| sight.at >= *oldest))
@@ -219,9 +232,13 @@ pub(super) fn running(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Tu
         Next::Send { effect, .. } => {
             let found = inputs.action.as_ref().map(|a| writers::judge(a, &step_cx, cx.world)).unwrap_or_default();
             // What was not foreseen may be graver than what it began by.
-            let may = run.way == Way::Undo || asks::within_reach(cx, step, effect.impact(), turn);
-            if may && guard(cx, step, found, turn) {
-                intend(cx, step, run, *effect, turn);
+            let undoes = run.way == Way::Undo;
+            let reach = if undoes { Reach::Within } else { asks::within_reach(cx, step, effect.impact(), turn) };
+            match reach {
+                Reach::Within if guard(cx, step, found, turn) => intend(cx, step, run, *effect, turn),
+                Reach::Within => {}
+                Reach::Waits => turn.wake(run.deadline),
+                Reach::Refused => fail(cx, step, SkipReason::BeyondReach.to_string(), None, turn),
             }
         }
         Next::Wait { until, holds, why, .. } => wait(cx, step, run, (until, holds, why), turn),

@@ -9,7 +9,8 @@ use super::{
     steps,
 };
 use crate::{
-    clock::Timestamp,
+    clock::{Span, Timestamp},
+    event::Way,
     ids::{EffectNo, StepId},
     world::{Class, Effect, Target, World},
 };
@@ -58,10 +59,17 @@ pub fn wanted<'a>(state: &'a RunState, world: &World, now: Timestamp, live: Live
                 }
             }
         }
-        if run.state == StepState::Ready
-            && let Some(target) = asks::reach_needs(&cx, step)
-        {
-            let interest = Interest { since: now, after: None, not_before: now, oldest: now.before(asks::LATELY) };
+        let gravity = match (&run.state, &run.inputs) {
+            (StepState::Ready, _) => Some(asks::gravity(step)),
+            (StepState::Running, Some(inputs)) if state.policy.reach.is_some() && run.way == Way::Forward => {
+                steps::about_to(&cx, step, run, inputs)
+            }
+            _ => None,
+        };
+        for target in gravity.and_then(|gravity| asks::reach_needs(&cx, gravity)).into_iter().flatten() {
+            // Every few seconds: as often as of something that has been waited for for a minute.
+            let since = now.before(Span::mins(1));
+            let interest = Interest { since, after: None, not_before: now, oldest: now.before(asks::LATELY) };
             all.looks.entry(target).or_insert(interest);
         }
         let stands_still = state.paused.is_some() && run.past_now().sent.is_empty();

@@ -174,6 +174,8 @@ pub enum SkipReason {
     Mode,
     /// Its `when` does not hold.
     When,
+    /// It is graver than the run may do without a person, and a person said no.
+    BeyondReach,
     /// A person skipped it.
     Person {
         /// Who.
@@ -201,6 +203,7 @@ impl fmt::Display for SkipReason {
             Self::HeldOn => f.write_str("an earlier run did it; here it can only be taken back"),
             Self::Mode => f.write_str("not in this mode"),
             Self::When => f.write_str("its `when` does not hold"),
+            Self::BeyondReach => f.write_str("the run may not do it without a person, and a person said no"),
             Self::Person { by, why } => write!(f, "by {}: {why}", by.operator),
         }
     }

@@ -71,3 +71,10 @@ pub struct Answer {
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub output: Value,
 }
+
+impl Answer {
+    /// It does not hold, and how it is.
+    pub fn no(why: impl Into<String>) -> Self {
+        Self { ok: false, why: why.into(), output: Value::Null }
+    }
+}

@@ -287,7 +287,11 @@ pub enum Seen {
 
 /// A set of sights: what was seen last of each target, or what a plan expects to be seen.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct World(BTreeMap<Target, Sight>);
+pub struct World {
+    sights: BTreeMap<Target, Sight>,
+    /// Sites that did not answer the last time, and since when they have not.
+    silent: BTreeMap<Target, Timestamp>,
+}
 
 impl World {
     /// A world of these sights; of two of one target the later counts.
@@ -298,46 +302,59 @@ impl World {
     }
     /// Takes in a sight, unless a later one of its target is there.
     pub fn put(&mut self, sight: Sight) {
-        let newer = self.0.get(&sight.target).is_some_and(|old| old.at > sight.at);
+        let newer = self.sights.get(&sight.target).is_some_and(|old| old.at > sight.at);
         if !newer {
-            self.0.insert(sight.target.clone(), sight);
+            self.set(sight);
         }
     }
     /// Takes in a sight whatever was there: what is foreseen comes after all that was seen.
     pub fn set(&mut self, sight: Sight) {
-        self.0.insert(sight.target.clone(), sight);
+        if sight.target.what == What::Site {
+            match &sight.seen {
+                Seen::Answer(answer) if !answer.ok => {
+                    self.silent.entry(sight.target.clone()).or_insert(sight.at);
+                }
+                _ => drop(self.silent.remove(&sight.target)),
+            }
+        }
+        self.sights.insert(sight.target.clone(), sight);
+    }
+    /// Since when a site has not answered, look after look; none: it did, or nobody knows.
+    pub fn silent_since(&self, site: &Target) -> Option<Timestamp> {
+        self.silent.get(site).copied()
     }
     /// The sight of a target; `None`: nobody looked.
     pub fn sight(&self, target: &Target) -> Option<&Sight> {
-        self.0.get(target)
+        self.sights.get(target)
     }
     /// What was seen of a target; `None`: nobody looked.
     pub fn seen(&self, target: &Target) -> Option<&Seen> {
-        self.0.get(target).map(|s| &s.seen)
+        self.sights.get(target).map(|s| &s.seen)
     }
     /// Changes what is seen of a target, if anything is; for predictions.
     pub fn change(&mut self, target: &Target, with: impl FnOnce(&mut Seen)) {
-        if let Some(sight) = self.0.get_mut(target) {
+        if let Some(sight) = self.sights.get_mut(target) {
             with(&mut sight.seen);
         }
     }
     /// Says of a target that it was seen before an instant, be it in the same millisecond.
     pub fn seen_before(&mut self, target: &Target, at: Timestamp) {
-        if let Some(sight) = self.0.get_mut(target).filter(|sight| sight.at >= at) {
+        if let Some(sight) = self.sights.get_mut(target).filter(|sight| sight.at >= at) {
             sight.at = at - Span::ms(1);
         }
     }
     /// Forgets a target, so that it is looked at anew.
     pub fn forget(&mut self, target: &Target) {
-        self.0.remove(target);
+        self.sights.remove(target);
+        self.silent.remove(target);
     }
     /// All that was seen, in order.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
-        self.0.keys()
+        self.sights.keys()
     }
     /// All sights, in the order of their targets.
     pub fn sights(&self) -> impl Iterator<Item = &Sight> {
-        self.0.values()
+        self.sights.values()
     }
 
     /// A database by its identifier; `None` where it is absent, unknown or nobody looked.

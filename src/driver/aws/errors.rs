@@ -40,15 +40,19 @@ const LATER: &[&str] = &[
 /// What came of a call, as far as its error tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failed {
-    /// Nothing left this machine: no credentials, no connection.
+    /// Nothing left this machine: no credentials, say.
     NotSent(String),
+    /// Nothing could be sent: there was no connection.
+    Unreachable(String),
     /// The service is too busy to take it.
     Throttled(String),
     /// It was not taken now, and may be later.
     Later(String),
     /// The service said no: code and words.
     Refused(String, String),
-    /// There was no answer that tells.
+    /// The service stumbled: whether before or after the change it does not say.
+    Stumbled(String),
+    /// There was no answer.
     NoAnswer(String),
 }
 
@@ -59,13 +63,18 @@ impl Failed {
             SdkError::DispatchFailure(failure) => {
                 let why = innermost(error);
                 let connected = failure.as_connector_error().is_none_or(|e| !never_connected(e));
-                if failure.is_user() || !connected { Self::NotSent(why) } else { Self::NoAnswer(why) }
+                match (failure.is_user(), connected) {
+                    (true, _) => Self::NotSent(why),
+                    (false, true) => Self::NoAnswer(why),
+                    (false, false) => Self::Unreachable(why),
+                }
             }
             SdkError::ServiceError(answer) => judged(error, answer.raw().status().as_u16()),
             // What is no answer of the service at all, yet says "no" by its status, was not taken.
             SdkError::ResponseError(answer) if answer.raw().status().is_client_error() => {
                 Self::Refused(format!("HTTP {}", answer.raw().status().as_u16()), innermost(error))
             }
+            SdkError::ResponseError(_) => Self::Stumbled(innermost(error)),
             _ => Self::NoAnswer(innermost(error)),
         }
     }
@@ -82,18 +91,21 @@ impl Failed {
     pub(super) fn into_look(self, pause: Option<Span>) -> LookError {
         match self {
             Self::Refused(code, why) => LookError::Permanent { why: words(&code, &why) },
-            Self::NotSent(why) | Self::Throttled(why) | Self::Later(why) | Self::NoAnswer(why) => {
+            Self::NotSent(why) | Self::Throttled(why) | Self::Later(why) | Self::Stumbled(why) => {
                 LookError::Transient { after: pause, why }
             }
+            Self::Unreachable(why) | Self::NoAnswer(why) => LookError::Silent { why },
         }
     }
 
     /// To a send.
     pub(super) fn into_send(self, pause: Option<Span>) -> SendError {
         match self {
-            Self::NotSent(why) | Self::Throttled(why) | Self::Later(why) => SendError::NotSent { after: pause, why },
+            Self::NotSent(why) | Self::Unreachable(why) | Self::Throttled(why) | Self::Later(why) => {
+                SendError::NotSent { after: pause, why }
+            }
             Self::Refused(code, why) => SendError::Refused { why: words(&code, &why) },
-            Self::NoAnswer(why) => SendError::InDoubt { why },
+            Self::Stumbled(why) | Self::NoAnswer(why) => SendError::InDoubt { why },
         }
     }
 }
@@ -105,8 +117,7 @@ fn judged<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E, Respons
     } else if LATER.contains(&code) {
         Failed::Later(words(code, why))
     } else if status >= 500 {
-        // The service stumbled: whether before or after the change it does not say.
-        Failed::NoAnswer(words(code, why))
+        Failed::Stumbled(words(code, why))
     } else {
         Failed::Refused(code.to_owned(), why.to_owned())
     }

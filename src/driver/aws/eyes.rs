@@ -165,10 +165,7 @@ impl Eyes {
         let place = self.place(site).await?;
         place.turn("secretsmanager").await;
         let told = place.clients.secrets.get_secret_value().secret_id(name).send().await;
-        let told = told.map_err(|e| match place.failed("secretsmanager", Failed::of(&e)) {
-            LookError::Transient { after, why } => LookError::Transient { after, why: format!("secret {name}: {why}") },
-            LookError::Permanent { why } => LookError::Permanent { why: format!("secret {name}: {why}") },
-        })?;
+        let told = told.map_err(|e| place.failed("secretsmanager", Failed::of(&e)).about(&format!("secret {name}")))?;
         place.answered("secretsmanager");
         let text = told.secret_string().unwrap_or_default();
         let parsed = serde_json::from_str::<serde_json::Value>(text).ok();

@@ -91,9 +91,12 @@ impl Hand {
         let found = found.map_err(|e| match Failed::of(&e) {
             // A look that failed has changed nothing, whatever came of it.
             Failed::Refused(code, why) => refused(format!("{code}: {why}")),
-            Failed::NotSent(why) | Failed::Throttled(why) | Failed::Later(why) | Failed::NoAnswer(why) => {
-                SendError::NotSent { after: None, why }
-            }
+            Failed::NotSent(why)
+            | Failed::Unreachable(why)
+            | Failed::Throttled(why)
+            | Failed::Later(why)
+            | Failed::Stumbled(why)
+            | Failed::NoAnswer(why) => SendError::NotSent { after: None, why },
         })?;
         found.db_instances().first().cloned().ok_or_else(|| refused(format!("there is no database {identifier}")))
     }

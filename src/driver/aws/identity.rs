@@ -98,7 +98,7 @@ fn stranger(error: &(dyn Error + 'static), failed: Failed) -> Stranger {
         LookError::Permanent { why } => Stranger::Refused(why),
         // What has expired will not be renewed: the chain would have done it.
         LookError::Transient { why, .. } if EXPIRED.iter().any(|code| why.starts_with(code)) => Stranger::Refused(why),
-        LookError::Transient { why, .. } => Stranger::Silent(why),
+        LookError::Transient { why, .. } | LookError::Silent { why } => Stranger::Silent(why),
     }
 }
 

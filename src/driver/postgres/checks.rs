@@ -39,10 +39,7 @@ pub(super) async fn violations(files: &[String], folder: &Path, here: &Reach) ->
     for file in files {
         let text = std::fs::read_to_string(folder.join(file))
             .map_err(|e| LookError::Permanent { why: format!("{file} cannot be read: {e}") })?;
-        let rows = rows(&session, &text).await.map_err(|e| match e.look() {
-            LookError::Transient { after, why } => LookError::Transient { after, why: format!("{file}: {why}") },
-            LookError::Permanent { why } => LookError::Permanent { why: format!("{file}: {why}") },
-        })?;
+        let rows = rows(&session, &text).await.map_err(|e| e.look().about(file))?;
         if rows > 0 {
             let noun = if rows == 1 { "row violates" } else { "rows violate" };
             return Ok(told(false, format!("{rows} {noun} {file}")));

@@ -6,6 +6,7 @@ use super::super::{
     tests::{Run, db},
 };
 use crate::{
+    clock::Span,
     event::{Control, Policy, Reach},
     ids::AskId,
     model::{Impact, Mode},
@@ -25,9 +26,12 @@ fn alone(most: Impact, disruptive_if_unreachable: bool) -> Run {
     run
 }
 
-fn site(run: &mut Run, answers: bool) {
-    let answer = Answer { ok: answers, why: String::new(), output: serde_json::Value::Null };
-    run.see("ohio", What::Site, Seen::Answer(answer));
+fn answers(ok: bool) -> Seen {
+    Seen::Answer(Answer { ok, ..Answer::no("") })
+}
+
+fn site(run: &mut Run, name: &str, ok: bool) {
+    run.see(name, What::Site, answers(ok));
 }
 
 #[test]
@@ -58,19 +62,25 @@ fn a_site_that_is_seen_dead_is_frozen_and_nothing_further_begins() {
     assert_eq!(facts[1..], ["step_ready freeze"], "first it is looked at");
     let looks = super::super::wanted(&run.state, &run.world, run.now, run.live).looks;
     assert!(looks.keys().any(|t| t.what == What::Site && t.site.as_str() == "ohio"), "{looks:?}");
-    site(&mut run, false);
+    assert!(looks.keys().any(|t| t.what == What::Site && t.site.as_str() == "oregon"), "{looks:?}");
+    site(&mut run, "oregon", true);
+    site(&mut run, "ohio", false);
+    assert_eq!(run.turn(), [""; 0], "one silence is not yet a death");
+    run.now = run.now + Span::secs(10);
+    site(&mut run, "ohio", false);
     assert_eq!(run.turn()[0], "attempt_started freeze");
     run.see("ohio", What::Db("db".into()), db(None));
     let (values, tags) = ([("default_transaction_read_only".to_owned(), "1".to_owned())].into(), BTreeMap::new());
     run.see("ohio", What::Parameters("pg".into()), Seen::Parameters(Parameters { name: "pg".into(), values, tags }));
     run.see("oregon", What::Db("db".into()), db(Some("ohio")));
     run.turn();
-    let end = run.later(crate::clock::Span::mins(30));
+    let end = run.later(Span::mins(30));
     assert!(end.iter().all(|fact| !fact.contains("attempt_started gone")), "{end:?}");
 
     let mut answers = alone(Impact::Safe, true);
     answers.applied();
-    site(&mut answers, true);
+    site(&mut answers, "oregon", true);
+    site(&mut answers, "ohio", true);
     assert_eq!(answers.turn(), ["confirmation_asked freeze consent", "run_paused"]);
 }
 
@@ -80,4 +90,65 @@ fn a_policy_that_goes_to_the_end_asks_for_no_consent() {
     run.applied();
     assert_eq!(*run.state_of("freeze"), StepState::Running);
     assert_eq!(run.state.asks.len(), 0);
+}
+
+/// A run at the end of its reach, with what its sites said ten seconds ago and say now.
+fn at_the_end_of_its_reach(before: [Seen; 2], now: [Seen; 2]) -> Vec<String> {
+    let mut run = alone(Impact::Safe, true);
+    run.applied();
+    for seen in [before, now] {
+        run.now = run.now + Span::secs(10);
+        let [ohio, oregon] = seen;
+        run.see("ohio", What::Site, ohio);
+        run.see("oregon", What::Site, oregon);
+    }
+    run.turn()
+}
+
+#[test]
+fn only_silence_of_the_one_site_while_the_other_answers_is_death() {
+    let refused = || Seen::Unknown { why: "AccessDenied".into() };
+    let (silent, speaks) = (|| answers(false), || answers(true));
+    let goes_on = |before, now| at_the_end_of_its_reach(before, now)[0] == "attempt_started freeze";
+    assert!(goes_on([silent(), speaks()], [silent(), speaks()]));
+    for (why, before, now) in [
+        ("a refusal is no silence", [refused(), speaks()], [refused(), speaks()]),
+        ("our own network may be the dead one", [silent(), silent()], [silent(), silent()]),
+        ("the other cannot be asked", [silent(), refused()], [silent(), refused()]),
+        ("it answers again", [silent(), speaks()], [speaks(), speaks()]),
+        ("a refusal ends a silence", [silent(), speaks()], [refused(), speaks()]),
+    ] {
+        assert!(!goes_on(before, now), "{why}");
+    }
+}
+
+#[test]
+fn a_consent_whose_step_a_person_skipped_is_asked_anew_for_what_is_left() {
+    let mut run = alone(Impact::Safe, false);
+    run.applied();
+    run.control(Control::Skip { step: "freeze".into(), why: "frozen by hand".into() });
+    assert_eq!(run.state.open_asks().count(), 1, "{:?}", run.state.asks);
+    let message = &run.state.asks[&AskId(2)].message;
+    assert!(message.starts_with("All that is left needs a person: gone,"), "{message}");
+    let facts = run.control(Control::Answer { ask: AskId(2), yes: true });
+    assert!(facts.contains(&"attempt_started gone".to_owned()), "{facts:?}");
+}
+
+#[test]
+fn after_a_no_what_is_beyond_reach_of_finally_is_left_out_and_the_run_ends() {
+    let steps = format!(
+        "{STEPS}
+finally:
+  - {{ id: lock, action: exec, with: {{ command: [lock], impact: disruptive }} }}
+  - {{ id: tell, action: exec, with: {{ command: [tell], impact: safe }} }}"
+    );
+    let reach = Some(Reach { most: Impact::Safe, disruptive_if_unreachable: false });
+    let mut run = Run::of(&steps, Mode::Emergency, Policy { unattended: true, reach, ..Policy::default() });
+    run.turn();
+    run.applied();
+    let facts = run.control(Control::Answer { ask: AskId(1), yes: false });
+    assert!(facts.contains(&"step_skipped lock".to_owned()), "{facts:?}");
+    assert!(facts.contains(&"attempt_started tell".to_owned()), "what is safe is done: {facts:?}");
+    run.applied();
+    assert_eq!(run.state.phase, Phase::Finished);
 }
