@@ -95,16 +95,16 @@ pub(super) struct Move<'a> {
 
 impl<'a> Move<'a> {
     pub(super) async fn open(common: &'a Common, args: &'a MoveArgs) -> Result<Self, Failure> {
-        Self::open_in(common, args, None).await
+        Self::open_in(common, args, load(common, &args.file)?, None).await
     }
 
-    /// The same, in a simulated world that is open already.
+    /// The same, of a runbook that is read already, in a simulated world that is open already.
     pub(super) async fn open_in(
         common: &'a Common,
         args: &'a MoveArgs,
+        loaded: Loaded,
         opened: Option<World>,
     ) -> Result<Self, Failure> {
-        let loaded = load(common, &args.file)?;
         let policy = policy(common, &args.consent)?;
         for step in &policy.accept {
             known_step(&loaded, step.as_str())?;

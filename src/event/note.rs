@@ -170,6 +170,16 @@ pub struct Cause {
     pub trigger: TriggerName,
     /// The note that decided it.
     pub decision: NoteNo,
+    /// When it was decided: a book that was made anew counts its notes anew. None: an older lifeboat began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Timestamp>,
     /// What spoke for it.
     pub facts: Vec<Fact>,
+}
+
+impl Cause {
+    /// Whether it is this decision.
+    pub fn is(&self, decision: NoteNo, trigger: &TriggerName, at: Timestamp) -> bool {
+        self.decision == decision && self.trigger == *trigger && self.decided.is_none_or(|decided| decided == at)
+    }
 }

@@ -27,6 +27,9 @@ const PROBING: Span = Span::secs(10);
 /// So long after its decision a failover that another watcher was to begin is begun by this one.
 const ORPHANED: Span = Span::secs(30);
 
+/// So long a failover that was decided may wait for its beginning.
+const PATIENCE: Span = Span::hours(1);
+
 /// What a watcher sees.
 #[async_trait]
 pub trait Eyes: Send + Sync {
@@ -41,6 +44,8 @@ pub trait Eyes: Send + Sync {
         ledger: &Ledger,
         by_hand: bool,
     ) -> Result<Option<Against>, StoreError>;
+    /// The run that a decision began, where one did.
+    async fn begun(&self, start: &Start) -> Result<Option<RunId>, StoreError>;
 }
 
 /// The runbooks that are watched, by name.
@@ -66,6 +71,10 @@ pub struct Keeper {
     in_hand: BTreeSet<NoteNo>,
     /// When the probes of a trigger are asked next.
     probing: BTreeMap<TriggerId, Timestamp>,
+    /// Triggers that are new here: what is known already counts for them, too.
+    fresh: BTreeSet<TriggerId>,
+    /// It follows these alone; none: all.
+    only: Option<BTreeSet<TriggerId>>,
     /// What was written since it was last asked for.
     news: Vec<Note>,
 }
@@ -78,10 +87,37 @@ impl Keeper {
         who: Who,
         policies: Policies,
     ) -> Result<Self, StoreError> {
-        let (in_hand, probing, news) = (BTreeSet::new(), BTreeMap::new(), vec![]);
-        let mut keeper = Self { book, eyes, who, ledger: Ledger::default(), policies, in_hand, probing, news };
+        let mut keeper = Self {
+            book,
+            eyes,
+            who,
+            ledger: Ledger::default(),
+            policies: Policies::new(),
+            in_hand: BTreeSet::new(),
+            probing: BTreeMap::new(),
+            fresh: BTreeSet::new(),
+            only: None,
+            news: vec![],
+        };
+        keeper.watch(policies);
         keeper.catch_up().await?;
         Ok(keeper)
+    }
+
+    /// The same, following nothing but what it hears itself, or is told to: others watch the rest.
+    pub fn alone(self) -> Self {
+        Self { only: Some(BTreeSet::new()), ..self }
+    }
+
+    /// Whether it follows a trigger.
+    pub fn follows(&self, id: &TriggerId) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(id))
+    }
+
+    fn follow(&mut self, id: &TriggerId) {
+        if let Some(only) = &mut self.only {
+            only.insert(id.clone());
+        }
     }
 
     /// Where everything stands.
@@ -96,6 +132,13 @@ impl Keeper {
 
     /// Watches these from now on.
     pub fn watch(&mut self, policies: Policies) {
+        let known = |id: &TriggerId, trigger: &Trigger| {
+            let before = self.policies.get(&id.runbook).map(|runbook| &runbook.triggers);
+            before.is_some_and(|before| before.contains(trigger))
+        };
+        let all = policies.values().flat_map(|runbook| runbook.triggers.iter().map(|t| (id_of(runbook, t), t)));
+        let new: Vec<_> = all.filter(|(id, trigger)| !known(id, trigger)).map(|(id, _)| id).collect();
+        self.fresh.extend(new);
         self.policies = policies;
     }
 
@@ -106,6 +149,12 @@ impl Keeper {
 
     /// Takes signals in. When it returns, they and what was decided of them are on disk.
     pub async fn hear(&mut self, signals: &[Signal], now: Timestamp) -> Result<(), StoreError> {
+        let concerned = |(id, _, trigger): &(TriggerId, _, Trigger)| {
+            let named = signals.iter().any(|signal| trigger.alarms().any(|arn| *arn == signal.alarm));
+            named.then(|| id.clone())
+        };
+        let concerned: Vec<_> = self.all().iter().filter_map(concerned).collect();
+        concerned.iter().for_each(|id| self.follow(id));
         loop {
             self.catch_up().await?;
             let mut draft = Draft::of(&self.ledger, &self.who, now);
@@ -113,7 +162,7 @@ impl Keeper {
                 let named = self.triggers().any(|(_, _, trigger)| trigger.alarms().any(|arn| *arn == signal.alarm));
                 let unnamed = (!named).then(|| "no trigger names this alarm".to_owned());
                 let idle =
-                    unnamed.or_else(|| draft.ledger.outdated(signal)).or_else(|| old(signal, &draft.ledger, now));
+                    unnamed.or_else(|| draft.ledger.outdated(signal, now)).or_else(|| old(signal, &draft.ledger, now));
                 draft.add(NoteKind::Heard { signal: Box::new(signal.clone()), idle: idle.clone() });
                 if idle.is_none() {
                     self.concerned(&signal.alarm, &mut draft).await?;
@@ -131,12 +180,13 @@ impl Keeper {
             self.catch_up().await?;
             let mut draft = Draft::of(&self.ledger, &self.who, now);
             for (id, runbook, trigger) in self.all() {
-                if self.is_due(&id, &trigger, &draft.ledger, now) {
+                if self.follows(&id) && self.is_due(&id, &trigger, &draft.ledger, now) {
                     self.judge(&id, &runbook, &trigger, &mut draft, Prompt::Time).await?;
                     self.probing.insert(id, now + PROBING);
                 }
             }
             if self.write(draft, now).await? {
+                self.fresh.clear();
                 return Ok(self.wake(now));
             }
         }
@@ -150,9 +200,10 @@ impl Keeper {
         why: String,
         now: Timestamp,
     ) -> Result<Option<Against>, StoreError> {
+        self.follow(&id_of(runbook, trigger));
         loop {
             self.catch_up().await?;
-            if let Some(against) = self.against(runbook, trigger, &self.ledger, true).await? {
+            if let Some(against) = self.against(runbook, trigger, &self.ledger, (true, None)).await? {
                 return Ok(Some(against));
             }
             let facts = vec![fact("by hand", &why)];
@@ -165,14 +216,46 @@ impl Keeper {
         }
     }
 
-    /// The failovers to begin now; each is given once to this watcher.
-    pub fn starts(&mut self, now: Timestamp) -> Vec<Start> {
+    /// The failovers to begin now, each given once to this watcher. They are judged once more: what was decided
+    /// may have waited for a store, a lease or another watcher, and the world went on meanwhile.
+    pub async fn starts(&mut self, now: Timestamp) -> Result<Vec<Start>, StoreError> {
+        self.catch_up().await?;
+        let mut starts = vec![];
+        for start in self.mine(now) {
+            if let Some(run) = self.eyes.begun(&start).await? {
+                self.settled(start.decision, Ok(run), now).await?;
+            } else if let Some(why) = self.stale(&start, now).await? {
+                self.settled(start.decision, Err(why), now).await?;
+            } else {
+                self.in_hand.insert(start.decision);
+                starts.push(start);
+            }
+        }
+        Ok(starts)
+    }
+
+    /// What this watcher is to begin and does not begin yet.
+    fn mine(&self, now: Timestamp) -> Vec<Start> {
         let mine = |what: &Pending| what.by == self.who || now >= what.at + ORPHANED;
+        let here = |what: &Pending| self.policies.contains_key(&what.id.runbook) && self.follows(&what.id);
         let free = |no: &NoteNo| !self.in_hand.contains(no);
-        let pending = self.ledger.pending.iter().filter(|(no, what)| free(no) && mine(what));
-        let starts: Vec<_> = pending.map(|(no, what)| Start { decision: *no, what: what.clone() }).collect();
-        self.in_hand.extend(starts.iter().map(|start| start.decision));
-        starts
+        let pending = self.ledger.pending.iter().filter(|(no, what)| free(no) && mine(what) && here(what));
+        pending.map(|(no, what)| Start { decision: *no, what: what.clone() }).collect()
+    }
+
+    /// Why a failover that was decided is not begun any more; none: it is.
+    async fn stale(&self, start: &Start, now: Timestamp) -> Result<Option<String>, StoreError> {
+        let Pending { id, begin, at, .. } = &start.what;
+        if now.since(*at) > PATIENCE {
+            return Ok(Some(format!("it could not begin within {PATIENCE}, and what was true then may not be now")));
+        }
+        let named = self.triggers().find(|(other, ..)| other == id);
+        let Some((_, runbook, trigger)) = named else {
+            return Ok(Some("the runbook has no such trigger any more".to_owned()));
+        };
+        let how = (begin.by_hand.is_some(), Some(start.decision));
+        let against = self.against(runbook, trigger, &self.ledger, how).await?;
+        Ok(against.map(|against| against.why))
     }
 
     /// A failover that was given by [`Keeper::starts`] began, or will not.
@@ -264,6 +347,7 @@ impl Keeper {
         let probed = self.probing.get(id).is_none_or(|next| now >= *next);
         match ledger.standing.get(id) {
             Some(Standing::Holding { until, .. }) => now >= *until && probed,
+            None if self.fresh.contains(id) && is_recent(trigger, ledger, now) => true,
             Some(Standing::Spent) | None => probed && hangs_on_probes(trigger, ledger, now),
         }
     }
@@ -296,8 +380,10 @@ impl Keeper {
         } else {
             Looked::default()
         };
+        let looked = draft.ledger.with_mutes(looked);
         let weighed = weigh(&trigger.when, &draft.ledger.alarms, &looked, draft.now);
-        let against = if weighed.holds() { self.against(runbook, trigger, &draft.ledger, false).await? } else { None };
+        let against =
+            if weighed.holds() { self.against(runbook, trigger, &draft.ledger, (false, None)).await? } else { None };
         let Some(decision) = decide(trigger, standing.as_ref(), &weighed, against.as_ref(), draft.now) else {
             return Ok(());
         };
@@ -314,12 +400,20 @@ impl Keeper {
         runbook: &Runbook,
         trigger: &Trigger,
         ledger: &Ledger,
-        by_hand: bool,
+        (by_hand, own): (bool, Option<NoteNo>),
     ) -> Result<Option<Against>, StoreError> {
         if let Some((who, since, why)) = &ledger.brake {
             return Ok(Some(Against {
                 why: format!("{} put the brake on at {since}: {why}", who.operator),
                 next: "lifeboat release     lifts it; what is true by then starts at its next change".into(),
+            }));
+        }
+        let other =
+            |(no, what): &(&NoteNo, &Pending)| what.id.runbook == runbook.name && own.is_none_or(|own| **no < own);
+        if let Some((no, _)) = ledger.pending.iter().find(other) {
+            return Ok(Some(Against {
+                why: format!("note {no} decided a failover of {} already, and it is about to begin", runbook.name),
+                next: "lifeboat watch --explain".into(),
             }));
         }
         self.eyes.against(runbook, trigger, ledger, by_hand).await
@@ -334,8 +428,15 @@ enum Prompt {
 }
 
 /// What was so long before anybody watched is no change that a trigger acts on.
+const LONG: Span = Span::hours(1);
+
+/// Whether a trigger that is new here may act on what is known: it has not been so for long.
+fn is_recent(trigger: &Trigger, ledger: &Ledger, now: Timestamp) -> bool {
+    let known = weigh(&trigger.when, &ledger.alarms, &Looked::default(), now);
+    known.holds() && now.since(known.incident) <= LONG
+}
+
 fn old(signal: &Signal, ledger: &Ledger, now: Timestamp) -> Option<String> {
-    const LONG: Span = Span::hours(1);
     let first = signal.from.way == Way::Looked && !ledger.alarms.contains_key(&signal.alarm);
     (first && now.since(signal.changed) > LONG).then(|| "it has been so since before it was watched".to_owned())
 }

@@ -1,7 +1,8 @@
 //! The fold of the notes: where every trigger stands.
 
+use super::weigh::Looked;
 use crate::{
-    alarm::{AlarmArn, AlarmState, Signal},
+    alarm::{AlarmArn, AlarmState, Signal, Way},
     clock::Timestamp,
     event::{Begin, Decision, Note, NoteKind, TriggerId, Who},
     ids::{NoteNo, RunId},
@@ -16,12 +17,16 @@ pub struct Ledger {
     pub head: NoteNo,
     /// What each alarm said last.
     pub alarms: BTreeMap<AlarmArn, Known>,
+    /// Why its actions were muted, by the last message of each alarm, and of which change that was.
+    pub mutes: BTreeMap<AlarmArn, (Timestamp, Option<String>)>,
     /// Triggers that are not quiet.
     pub standing: BTreeMap<TriggerId, Standing>,
     /// Nothing begins by itself: who said so, when and why.
     pub brake: Option<(Who, Timestamp, String)>,
     /// Runs that began by themselves and that a person knows of.
     pub acknowledged: BTreeSet<RunId>,
+    /// Of which trigger each failover is that was decided to begin.
+    pub starts: BTreeMap<NoteNo, TriggerId>,
     /// What was decided to begin, and did neither begin nor fail to.
     pub pending: BTreeMap<NoteNo, Pending>,
 }
@@ -83,7 +88,7 @@ impl Ledger {
     pub fn apply(&mut self, note: &Note) {
         self.head = note.no;
         match &note.kind {
-            NoteKind::Heard { signal, .. } => self.hear(signal),
+            NoteKind::Heard { signal, .. } => self.hear(signal, note.at),
             NoteKind::Decided { id, decision } => self.decided(note, id, decision),
             NoteKind::Began { decision, .. } | NoteKind::NotBegun { decision, .. } => {
                 self.pending.remove(decision);
@@ -109,26 +114,51 @@ impl Ledger {
         };
         if let Decision::Start(begin) = decision {
             let pending = Pending { id: id.clone(), begin: (**begin).clone(), at: note.at, by: note.by.clone() };
+            self.starts.insert(note.no, id.clone());
             self.pending.insert(note.no, pending);
         }
     }
 
     /// Messages come late, twice and in any order: the newest change is what counts.
-    fn hear(&mut self, signal: &Signal) {
-        if self.outdated(signal).is_some() {
+    fn hear(&mut self, signal: &Signal, at: Timestamp) {
+        if self.outdated(signal, at).is_some() {
             return;
         }
-        let known = Known { state: signal.state, changed: signal.changed, muted: signal.muted.clone() };
-        self.alarms.insert(signal.alarm.clone(), known);
+        let told = self.told(signal, at);
+        if signal.from.way != Way::Looked {
+            self.mutes.insert(signal.alarm.clone(), (told.changed, signal.muted.clone()));
+        }
+        self.alarms.insert(signal.alarm.clone(), told);
     }
 
-    /// Why a signal tells nothing new; none: it does.
-    pub fn outdated(&self, signal: &Signal) -> Option<String> {
-        let known = self.alarms.get(&signal.alarm)?;
-        if signal.changed < known.changed {
+    /// Why a signal that came at a time tells nothing new; none: it does.
+    pub fn outdated(&self, signal: &Signal, at: Timestamp) -> Option<String> {
+        let (known, told) = (self.alarms.get(&signal.alarm)?, self.told(signal, at));
+        if told.changed < known.changed {
             return Some(format!("a change at {} is known already", known.changed));
         }
-        let same = (known.changed, known.state) == (signal.changed, signal.state) && known.muted == signal.muted;
-        same.then(|| "it is known already".to_owned())
+        (*known == told).then(|| "it is known already".to_owned())
+    }
+
+    /// What was looked at, with the mutes that messages told: a look does not see every one.
+    pub fn with_mutes(&self, mut looked: Looked) -> Looked {
+        for (alarm, seen) in &mut looked.alarms {
+            if let (Ok(seen), Some((of, muted))) = (seen, self.mutes.get(alarm))
+                && *of == seen.changed
+                && seen.muted.is_none()
+            {
+                seen.muted.clone_from(muted);
+            }
+        }
+        looked
+    }
+
+    /// What an alarm says by a signal. A change is no later than its message: a clock that is ahead must not
+    /// make it deaf. A look does not see every mute: it takes none away from a change that was heard with one.
+    fn told(&self, signal: &Signal, at: Timestamp) -> Known {
+        let changed = signal.changed.min(at);
+        let heard = self.mutes.get(&signal.alarm).filter(|(of, _)| signal.from.way == Way::Looked && *of == changed);
+        let muted = signal.muted.clone().or_else(|| heard?.1.clone());
+        Known { state: signal.state, changed, muted }
     }
 }

@@ -1,6 +1,8 @@
 //! What is decided, a test a rule; and schedules of everything that can happen to messages and watchers.
 
+mod known;
 mod schedules;
+mod starts;
 
 use super::*;
 use crate::{
@@ -72,6 +74,7 @@ struct Inside {
     silent: bool,
     holds: bool,
     against: Option<Against>,
+    begun: BTreeMap<NoteNo, RunId>,
 }
 
 #[async_trait]
@@ -93,6 +96,9 @@ impl Eyes for Outside {
             }
         }
         looked
+    }
+    async fn begun(&self, start: &Start) -> Result<Option<RunId>, StoreError> {
+        Ok(self.0.lock().unwrap().begun.get(&start.decision).cloned())
     }
     async fn against(&self, _: &Runbook, _: &Trigger, _: &Ledger, _: bool) -> Result<Option<Against>, StoreError> {
         Ok(self.0.lock().unwrap().against.clone())
@@ -154,9 +160,9 @@ async fn a_quorum_starts_and_the_incident_is_that_of_the_first_alarm() {
     let mut desk = Desk::of(both("")).await;
     assert_eq!(desk.goes("a", Alarm, 10).await, ["nothing: 1 of 2 needed"]);
     assert_eq!(desk.goes("b", Alarm, 25).await, ["start, incident 10"]);
-    let starts = desk.keeper.starts(desk.now);
+    let starts = desk.keeper.starts(desk.now).await.unwrap();
     assert_eq!(starts.len(), 1);
-    assert!(desk.keeper.starts(desk.now).is_empty(), "each is given once");
+    assert!(desk.keeper.starts(desk.now).await.unwrap().is_empty(), "each is given once");
 }
 
 #[tokio::test]
@@ -277,7 +283,7 @@ async fn to_observe_begins_nothing() {
     let mut desk = Desk::of(observe).await;
     desk.goes("a", Alarm, 0).await;
     assert_eq!(desk.later(Span::secs(1)).await, ["observed"]);
-    assert!(desk.keeper.starts(desk.now).is_empty());
+    assert!(desk.keeper.starts(desk.now).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -301,12 +307,12 @@ async fn another_watcher_begins_what_its_writer_did_not() {
     desk.goes("a", Alarm, 0).await;
     desk.goes("b", Alarm, 1).await;
     other.turn(at(2)).await.unwrap();
-    assert!(other.starts(at(2)).is_empty(), "its writer is about to");
-    let orphan = other.starts(at(40));
+    assert!(other.starts(at(2)).await.unwrap().is_empty(), "its writer is about to");
+    let orphan = other.starts(at(40)).await.unwrap();
     assert_eq!(orphan.len(), 1);
     other.settled(orphan[0].decision, Ok(RunId::new("r1")), at(41)).await.unwrap();
     desk.keeper.turn(at(42)).await.unwrap();
-    assert!(desk.keeper.starts(at(42)).is_empty());
+    assert!(desk.keeper.starts(at(42)).await.unwrap().is_empty());
     let id = TriggerId { runbook: "shop".into(), trigger: "lost".into() };
     assert_eq!(desk.keeper.ledger().standing.get(&id), Some(&Standing::Spent));
 }

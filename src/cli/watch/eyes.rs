@@ -1,6 +1,6 @@
 //! What a watcher sees: alarms in their Regions, probes at their sites, what runs stand against a start.
 
-use super::shelf::Shelf;
+use super::{runs::begun, shelf::Shelf};
 use crate::{
     alarm::{AlarmArn, AlarmState, Provenance, Signal, Way},
     cli::{
@@ -14,13 +14,14 @@ use crate::{
         gather,
         live::LiveLook,
     },
-    ids::{LeaseKey, ProbeName, Region, RunId},
+    engine::RunState,
+    ids::{LeaseKey, ProbeName, Region, RunId, Seq},
     intake::http::Subscriptions,
     model::{Direction, Place},
     plan::{Probing, Request},
     runbook::{Autonomy, Runbook, Trigger},
     store::{RunHead, Store, StoreError},
-    watch::{Against, Eyes, Known, Ledger, Looked, Seen},
+    watch::{Against, Eyes, Known, Ledger, Looked, Seen, Start},
 };
 use async_trait::async_trait;
 use std::{
@@ -126,7 +127,11 @@ impl Sight {
 
     /// Alarms, as their Regions say now. The sandbox has none: what was heard counts.
     async fn alarms(&self, runbook: &Runbook, alarms: &[AlarmArn]) -> BTreeMap<AlarmArn, Seen<Known>> {
-        let Some(live) = self.world(runbook).and_then(|world| world.live) else { return BTreeMap::new() };
+        let Some(world) = self.world(runbook) else {
+            let unseen = |alarm: &AlarmArn| (alarm.clone(), Err("its world cannot be opened".to_owned()));
+            return alarms.iter().map(unseen).collect();
+        };
+        let Some(live) = world.live else { return BTreeMap::new() };
         let arns: Vec<_> = alarms.iter().map(AlarmArn::as_str).collect();
         let mut seen = live.outposts().alarms(&arns).await;
         let one = |alarm: &AlarmArn| {
@@ -155,6 +160,20 @@ impl Sight {
         simulated.map_or_else(Timestamp::wall, |world| world.clock.now())
     }
 
+    /// A run, or that it cannot be read: whether it began by itself is then for a person to know.
+    async fn state(&self, head: &RunHead) -> Result<Result<RunState, Against>, StoreError> {
+        let events = match self.store.read(&head.id, Seq(1)).await {
+            Err(outage @ StoreError::Outage { .. }) => return Err(outage),
+            other => other,
+        };
+        let state = events.map_err(|why| why.to_string());
+        let state = state.and_then(|events| RunState::replay(&events).map_err(|why| why.to_string()));
+        Ok(state.map_err(|why| Against {
+            why: format!("whether run {} began by itself cannot be read: {why}", head.id),
+            next: commands(&self.common, "").bare("store verify"),
+        }))
+    }
+
     /// The run that is under way; a reprotect gives way.
     async fn unfinished(&self, newest: Option<&RunHead>) -> Result<Option<Against>, StoreError> {
         let Some(head) = newest.filter(|head| head.outcome.is_none()) else { return Ok(None) };
@@ -172,6 +191,10 @@ impl Sight {
 
 #[async_trait]
 impl Eyes for Sight {
+    async fn begun(&self, start: &Start) -> Result<Option<RunId>, StoreError> {
+        begun(&self.store, start).await
+    }
+
     async fn look(&self, runbook: &Runbook, trigger: &Trigger, alarms: bool) -> Looked {
         let mut looked = Looked::default();
         if alarms {
@@ -200,7 +223,10 @@ impl Eyes for Sight {
         let known = commands(&self.common, "");
         let mut by_person = false;
         for head in runs.iter().take(BACK) {
-            let Ok(state) = replay(&self.store, &head.id).await else { continue };
+            let state = match self.state(head).await? {
+                Ok(state) => state,
+                Err(against) => return Ok(Some(against)),
+            };
             if state.cause.is_none() {
                 by_person = true;
                 continue;
@@ -231,7 +257,8 @@ impl Eyes for Sight {
 fn known(seen: AlarmSight) -> Seen<Known> {
     let state = AlarmState::spelled(&seen.state)
         .ok_or_else(|| format!("it is in a state that is not known: {}", seen.state))?;
-    let muted = (!seen.actions_enabled).then(|| "its actions are switched off".to_owned());
+    let off = (!seen.actions_enabled).then(|| "its actions are switched off".to_owned());
+    let muted = off.or_else(|| seen.suppressed.map(|by| format!("its actions are suppressed: {by}")));
     Ok(Known { state, changed: seen.since, muted })
 }
 

@@ -4,7 +4,9 @@
 //! and lets go of a message once what was decided of it is on disk. Runs go on in tasks of their own, by
 //! the way of a person's command. Nothing here waits for a run.
 
+mod again;
 mod eyes;
+mod once;
 mod pages;
 mod runs;
 mod service;
@@ -37,8 +39,8 @@ enum Told {
     Began { decision: NoteNo, run: RunId },
     /// It did not, and will not.
     NotBegun { decision: NoteNo, why: String },
-    /// It could not now.
-    Later { decision: NoteNo },
+    /// It could not now, and why.
+    Later { decision: NoteNo, why: String },
     /// A run that was left unfinished goes on.
     TakenUp,
     /// A run came to rest, with this exit code.
@@ -47,6 +49,8 @@ enum Told {
     Page { runbook: String, page: Page },
     /// People were told, or could not be.
     Paged { to: String, message: String, failed: Option<String> },
+    /// A page was told in every place, or cannot be.
+    AllPaged,
     /// Alarms as they were seen by looking.
     Looked(Vec<crate::alarm::Signal>),
     /// A line for the log.
@@ -64,13 +68,13 @@ pub(super) fn run(common: &Common, args: &WatchArgs) -> Result<u8, Failure> {
 /// `lifeboat trigger`.
 pub(super) fn by_hand(common: &Common, args: &TriggerArgs) -> Result<u8, Failure> {
     let shelf = Shelf::open(std::slice::from_ref(&args.file))?;
-    block_on(common, async { service::by_hand(common, args, shelf).await })
+    block_on(common, async { once::by_hand(common, args, shelf).await })
 }
 
 /// Starts a trigger's failover by synthetic alarms, in the sandbox, and follows it to its end.
 pub(super) async fn rehearse(common: &Common, file: &std::path::Path, name: &str) -> Result<u8, Failure> {
     let shelf = Shelf::open(&[file.to_owned()])?;
-    service::rehearse(common, shelf, name).await
+    once::rehearse(common, shelf, name).await
 }
 
 /// The newest notes, oldest first.

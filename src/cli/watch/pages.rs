@@ -1,5 +1,6 @@
 //! What people are told while nobody is there: what happened, and the command to type.
 
+use super::Told;
 use crate::{
     cli::wiring::World,
     event::{Event, EventKind, PauseReason},
@@ -7,8 +8,10 @@ use crate::{
     runbook::Notify,
     view::{Commands, SCHEMA},
 };
+use futures_util::future::join_all;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
+use tokio::sync::mpsc::UnboundedSender;
 
 /// What people must know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,10 +57,7 @@ impl Page {
                 format!("step {step} failed, and the run waits for a person"),
                 Some(known.on_run("resume", run, &format!(" --retry {step}"))),
             ),
-            EventKind::RunPaused { why } => {
-                let message = asked.last(why)?;
-                (format!("it waits for a person: {message}"), Some(known.on_run("approve", run, "")))
-            }
+            EventKind::RunPaused { why } => return Some(Self::waits(run, asked.last(why)?, known)),
             EventKind::HoldOverdue { step } => {
                 (format!("{step} has been held closed for too long"), Some(known.on_run("show", run, "")))
             }
@@ -65,6 +65,12 @@ impl Page {
             _ => return None,
         };
         Some(Self { subject: format!("lifeboat run {run}"), text, next, run: Some(run.clone()) })
+    }
+
+    /// A run waits for an answer.
+    pub(super) fn waits(run: &RunId, message: &str, known: &Commands) -> Self {
+        let (text, next) = (format!("it waits for a person: {message}"), Some(known.on_run("approve", run, "")));
+        Self { subject: format!("lifeboat run {run}"), text, next, run: Some(run.clone()) }
     }
 
     /// All of it in one line.
@@ -84,8 +90,26 @@ impl Page {
     }
 }
 
+/// Tells it in every place, each again where it could not be told: a webhook that is down for a moment is
+/// not a night without a page.
+pub(super) async fn tell_all(world: Option<World>, places: Vec<Notify>, page: Page, to: UnboundedSender<Told>) {
+    const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(15)];
+    let one = async |place: &Notify| {
+        let mut pauses = PAUSES.iter().filter(|_| world.as_ref().is_some_and(|world| world.live.is_some()));
+        loop {
+            let (name, failed) = tell(world.as_ref(), place, &page).await;
+            match (&failed, pauses.next()) {
+                (Some(_), Some(pause)) => tokio::time::sleep(*pause).await,
+                _ => return drop(to.send(Told::Paged { to: name, message: page.line(), failed })),
+            }
+        }
+    };
+    join_all(places.iter().map(one)).await;
+    drop(to.send(Told::AllPaged));
+}
+
 /// Tells it in one place. Gives the place in words, and why it could not be told.
-pub(super) async fn tell(world: Option<&World>, place: &Notify, page: &Page) -> (String, Option<String>) {
+async fn tell(world: Option<&World>, place: &Notify, page: &Page) -> (String, Option<String>) {
     let (name, address) = match place {
         Notify::Topic(arn) => (arn.clone(), Ok(arn.clone())),
         Notify::Webhook(text) => {

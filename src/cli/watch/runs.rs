@@ -3,27 +3,28 @@
 
 use super::{
     Told,
+    again::Again,
     pages::{Asked, Page},
 };
 use crate::{
     cli::{
         args::{Common, Consent, MoveArgs},
-        exit::Failure,
+        exit::{Failure, code},
         moves::{Done, Move, replay},
         resume::take_up_as,
         wiring::{Beside, Loaded, World, commands},
     },
-    clock::Timestamp,
+    clock::{Span, Timestamp},
     engine::RunState,
     event::{AcceptLoss, Begin, Cause, EventKind, Notice, PauseReason, Policy, Reach},
-    ids::{LeaseKey, NoteNo, RunId},
+    ids::{LeaseKey, NoteNo, RunId, Seq},
     model::{Direction, Mode},
     store::{RunHead, Store, StoreError},
-    watch::Start,
+    watch::{Pending, Start},
 };
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -39,60 +40,54 @@ pub(super) struct Runs {
     /// The simulated world, where it is that.
     pub(super) world: Option<World>,
     /// Runs that are being taken up.
-    pub(super) taken: Arc<Mutex<BTreeSet<RunId>>>,
+    pub(super) taken: Arc<Mutex<Taken>>,
+}
+
+/// Runs that are being taken up, and those that could not be.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    going: BTreeSet<RunId>,
+    failed: Again<RunId>,
 }
 
 impl Runs {
-    /// Begins a failover that was decided, unless its run is there already.
+    /// Begins a failover that was decided.
     pub(super) fn begin(&self, start: Start, loaded: Loaded) {
         let this = self.clone();
         tokio::spawn(async move {
-            let (decision, to) = (start.decision, this.to.clone());
-            let told = match this.begun(&loaded, decision).await {
-                Ok(Some(head)) => Told::Began { decision, run: head.id },
-                Ok(None) => match this.go(start, loaded.clone()).await {
-                    Ok(told) => told,
-                    Err(failure) => this.why_not(&loaded, decision, failure).await,
-                },
-                Err(_) => Told::Later { decision },
+            let told = match this.go(&start, loaded).await {
+                Ok(told) => told,
+                Err(failure) => this.why_not(&start, failure).await,
             };
-            drop(to.send(told));
+            drop(this.to.send(told));
         });
     }
 
-    /// The run of a decision, where it began.
-    async fn begun(&self, loaded: &Loaded, decision: NoteNo) -> Result<Option<RunHead>, StoreError> {
-        for head in self.store.runs(Some(&loaded.key())).await?.into_iter().take(20) {
-            let of = |state: RunState| state.cause.is_some_and(|cause| cause.decision == decision);
-            if replay(&self.store, &head.id).await.is_ok_and(of) {
-                return Ok(Some(head));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Somebody else may have begun it at the same moment; what is only busy is tried again.
-    async fn why_not(&self, loaded: &Loaded, decision: NoteNo, failure: Failure) -> Told {
-        match self.begun(loaded, decision).await {
-            Ok(Some(head)) => {
-                drop(self.to.send(Told::Began { decision, run: head.id }));
-                drop(self.to.send(Told::Line(format!("its run ended in an error: {}", failure.told()))));
+    /// It may have begun all the same, here or by another watcher. What would be refused again is final;
+    /// all else (a lease, a disk, a network, credentials, a process that is told to stop) may pass.
+    async fn why_not(&self, start: &Start, failure: Failure) -> Told {
+        let (decision, why) = (start.decision, failure.told());
+        match begun(&self.store, start).await {
+            Ok(Some(run)) => {
+                drop(self.to.send(Told::Began { decision, run }));
+                drop(self.to.send(Told::Line(format!("its run ended in an error: {why}"))));
                 Told::Rests { code: failure.code }
             }
-            Ok(None) if failure.code == crate::cli::exit::code::BUSY => Told::Later { decision },
-            Ok(None) => Told::NotBegun { decision, why: failure.told() },
-            Err(_) => Told::Later { decision },
+            Ok(None) if is_final(failure.code) => Told::NotBegun { decision, why },
+            Ok(None) | Err(_) => Told::Later { decision, why },
         }
     }
 
     /// Plans and begins it, and stays with it to its end.
-    async fn go(&self, start: Start, loaded: Loaded) -> Result<Told, Failure> {
-        let (decision, begin) = (start.decision, start.what.begin);
+    async fn go(&self, start: &Start, loaded: Loaded) -> Result<Told, Failure> {
+        let (decision, begin) = (start.decision, &start.what.begin);
         let superseded = self.reprotect_under_way(&loaded).await?;
-        let args = args(&loaded, &begin, superseded);
-        let mut one = Move::open_in(&self.common, &args, self.world.clone()).await?;
-        let cause = Cause { trigger: start.what.id.trigger.clone(), decision, facts: begin.facts.clone() };
-        one.policy = policy(&begin);
+        let args = args(&loaded, begin, superseded);
+        // What was decided on is what is run, whatever became of the file since.
+        let mut one = Move::open_in(&self.common, &args, loaded.clone(), self.world.clone()).await?;
+        let (trigger, decided) = (start.what.id.trigger.clone(), Some(start.what.at));
+        let cause = Cause { trigger, decision, decided, facts: begin.facts.clone() };
+        one.policy = policy(begin);
         one.since = Some(begin.incident.min(one.world.clock.now()));
         one.cause = Some(cause);
         one.world.beside = Some(self.beside(Some(decision), (&loaded.runbook().name, &loaded.typed)));
@@ -113,7 +108,7 @@ impl Runs {
     }
 
     /// Takes up what a watcher left unfinished and nobody holds.
-    pub(super) async fn take_up_orphans(&self, keys: Vec<LeaseKey>) {
+    pub(super) async fn take_up_orphans(&self, keys: Vec<LeaseKey>, now: Timestamp) {
         for key in keys {
             let Ok(runs) = self.store.runs(Some(&key)).await else { continue };
             let Some(head) = runs.into_iter().next().filter(|head| head.outcome.is_none()) else { continue };
@@ -124,35 +119,51 @@ impl Runs {
             let asked = state.open_asks().next().is_some()
                 || state.paused.is_none()
                 || state.paused == Some(PauseReason::Signal);
-            if state.cause.is_some() && ours && free && asked && self.takes(&head.id) {
-                self.take_up(head, &state);
+            if state.cause.is_some() && ours && free && asked && self.takes(&head.id, now) {
+                self.take_up(head, &state, now);
             }
         }
     }
 
-    /// Whether nobody here takes the run up already.
-    fn takes(&self, run: &RunId) -> bool {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(run.clone())
+    /// Whether nobody here takes the run up already, or failed to a moment ago.
+    fn takes(&self, run: &RunId, now: Timestamp) -> bool {
+        let mut taken = self.taken();
+        !taken.failed.waits(run, now) && taken.going.insert(run.clone())
     }
 
-    fn lets_go(&self, run: &RunId) {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(run);
+    fn lets_go(&self, run: &RunId, failed: Option<Timestamp>) {
+        let mut taken = self.taken();
+        taken.going.remove(run);
+        match failed {
+            Some(now) => drop(taken.failed.failed(run, now)),
+            None => taken.failed.done(run),
+        }
     }
 
-    fn take_up(&self, head: RunHead, state: &RunState) {
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_up(&self, head: RunHead, state: &RunState, now: Timestamp) {
         let (this, policy) = (self.clone(), state.policy.clone());
         let (runbook, typed) = (state.plan.runbook.clone(), crate::cli::run::typed(&state.plan));
+        // Whoever asked it may have been killed before it told anybody.
+        let asks = state.open_asks().map(|(_, ask)| ask.message.clone()).last();
+        let page = asks.map(|message| Page::waits(&head.id, &message, &commands(&self.common, &typed)));
         tokio::spawn(async move {
             drop(this.to.send(Told::TakenUp));
             drop(this.to.send(Told::Line(format!("run {} is unfinished: it is taken up again", head.id))));
+            if let Some(page) = page {
+                drop(this.to.send(Told::Page { runbook: runbook.clone(), page }));
+            }
             let consent = consent();
             let beside = this.beside(None, (&runbook, &typed));
             let taken = take_up_as((&this.common, &consent), policy, Some(beside), &this.store, &head).await;
+            this.lets_go(&head.id, taken.is_err().then_some(now));
             let code = taken.unwrap_or_else(|failure| {
                 drop(this.to.send(Told::Line(format!("run {} could not be taken up: {}", head.id, failure.told()))));
                 failure.code
             });
-            this.lets_go(&head.id);
             drop(this.to.send(Told::Rests { code }));
         });
     }
@@ -207,7 +218,26 @@ fn policy(begin: &Begin) -> Policy {
     }
 }
 
-/// When a decision is tried again.
-pub(super) fn later(now: Timestamp) -> Timestamp {
-    now + crate::clock::Span::secs(2)
+/// The run of a decision, where it began.
+pub(super) async fn begun(store: &Arc<dyn Store>, start: &Start) -> Result<Option<RunId>, StoreError> {
+    // Of two watchers one's clock may be behind.
+    const SLACK: Span = Span::hours(1);
+    let Pending { id, at, .. } = &start.what;
+    for head in store.runs(Some(&LeaseKey::new(&id.runbook))).await? {
+        if head.started + SLACK < *at {
+            return Ok(None);
+        }
+        let events = store.read(&head.id, Seq(1)).await?;
+        if let Some(EventKind::RunStarted { cause: Some(cause), .. }) = events.first().map(|event| &event.kind)
+            && cause.is(start.decision, &id.trigger, *at)
+        {
+            return Ok(Some(head.id));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether trying again would come to the same.
+fn is_final(code: u8) -> bool {
+    matches!(code, code::USAGE | code::INVALID | code::REFUSED | code::MISMATCH | code::INTERNAL)
 }

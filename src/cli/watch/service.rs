@@ -2,6 +2,7 @@
 
 use super::{
     Told,
+    again::Again,
     eyes::Sight,
     pages::{self, Page},
     runs::{OPERATOR, Runs},
@@ -12,10 +13,7 @@ use super::{
 use crate::{
     alarm::Signal,
     cli::{
-        args::{
-            Common, Output,
-            watch::{TriggerArgs, WatchArgs},
-        },
+        args::{Common, Output, watch::WatchArgs},
         exit::{Failure, code},
         said::book,
         signals,
@@ -24,13 +22,12 @@ use crate::{
     clock::{Clock, Span, Timestamp, TokioClock},
     engine::{self, Signals},
     event::{Decision, Note, NoteKind, TriggerId},
-    ids::{LeaseKey, NoteNo},
-    store::StoreError,
+    ids::{LeaseKey, NoteNo, RunId},
+    store::{Book, StoreError},
     view::{self, notes},
     watch::{Keeper, Standing, id_of},
 };
 use std::{
-    collections::BTreeMap,
     io::Write as _,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -41,33 +38,36 @@ const RECONCILE: Span = Span::mins(5);
 /// How often the runbooks' files are looked at, and runs that nobody holds.
 const TEND: Span = Span::secs(2);
 /// How many messages are decided on at once.
-const AT_ONCE: usize = 100;
+pub(super) const AT_ONCE: usize = 100;
 
 /// A watcher.
 pub(super) struct Service {
     common: Common,
-    keeper: Keeper,
+    pub(super) keeper: Keeper,
     shelf: Arc<Mutex<Shelf>>,
     sight: Arc<Sight>,
     runs: Runs,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     signals: Signals,
     arrivals: Receiver<Arrived>,
     told: UnboundedReceiver<Told>,
     to: UnboundedSender<Told>,
     stats: Arc<Stats>,
-    reconcile: Timestamp,
+    /// When all alarms are looked at next; none: it follows one message, and others look.
+    reconcile: Option<Timestamp>,
     tend: Timestamp,
-    /// Of which runbook each failover is that was to begin.
-    begun: BTreeMap<NoteNo, String>,
-    /// What could not be begun, and when it is tried again.
-    later: BTreeMap<NoteNo, Timestamp>,
+    /// What could not be begun, and is tried again.
+    later: Again<NoteNo>,
+    /// What became of failovers that were to begin, as long as it could not be written.
+    unsettled: Vec<(NoteNo, Result<RunId, String>)>,
     /// How many runs go on in this process.
     running: usize,
+    /// How many pages are being told.
+    paging: usize,
     /// One message is followed to its end: the worst code so far.
     once: Option<u8>,
-    /// It was told to stop, and waits for its runs to come to rest.
-    stopping: bool,
+    /// Since when it is told to stop, and waits for its runs to come to rest.
+    stopping: Option<Timestamp>,
 }
 
 impl Service {
@@ -81,7 +81,7 @@ impl Service {
         Ok(service)
     }
 
-    async fn of(
+    pub(super) async fn of(
         common: &Common,
         shelf: Shelf,
         (arrivals, told, to): (Receiver<Arrived>, UnboundedReceiver<Told>, UnboundedSender<Told>),
@@ -97,9 +97,10 @@ impl Service {
             None => Arc::new(TokioClock::scaled(Timestamp::wall(), 1)),
         };
         let who = who(Some(&OPERATOR.to_owned()));
-        let keeper = Keeper::open(book, sight.clone(), who, policies).await?;
+        let keeper = Keeper::open(book.clone(), sight.clone(), who, policies).await?;
+        let keeper = if once.is_some() { keeper.alone() } else { keeper };
         let now = clock.now();
-        Ok(Self {
+        let mut service = Self {
             common: common.clone(),
             keeper,
             shelf,
@@ -111,14 +112,38 @@ impl Service {
             told,
             to,
             stats: Arc::default(),
-            reconcile: now,
+            reconcile: once.is_none().then_some(now),
             tend: now,
-            begun: BTreeMap::new(),
-            later: BTreeMap::new(),
+            later: Again::default(),
+            unsettled: vec![],
             running: 0,
+            paging: 0,
             once,
-            stopping: false,
-        })
+            stopping: None,
+        };
+        if once.is_none() {
+            service.tell_untold(&*book).await?;
+        }
+        Ok(service)
+    }
+
+    /// What was decided lately and told to nobody: whoever was to tell it was killed first.
+    async fn tell_untold(&mut self, book: &dyn Book) -> Result<(), StoreError> {
+        const BACK: usize = 1000;
+        const LATELY: Span = Span::hours(1);
+        let (now, head) = (self.clock.now(), self.keeper.ledger().head);
+        let notes = book.read(NoteNo(head.0.saturating_sub(BACK as u64)), BACK).await?;
+        let told =
+            |line: &str| notes.iter().any(|n| matches!(&n.kind, NoteKind::Told { message, .. } if message == line));
+        for note in notes.iter().filter(|note| now.since(note.at) <= LATELY) {
+            if let Some((runbook, page)) = self.page_of(note)
+                && self.keeper.policies().get(&runbook).is_some_and(|found| !found.notify.is_empty())
+                && !told(&page.line())
+            {
+                self.page(&runbook, page);
+            }
+        }
+        Ok(())
     }
 
     /// Says what is watched, and what it rests on.
@@ -140,7 +165,8 @@ impl Service {
     /// Goes on until it is stopped, or one message is followed to its end.
     pub(super) async fn run(mut self) -> Result<u8, Failure> {
         loop {
-            let wake = if self.stopping { self.clock.now() + TEND } else { self.work().await };
+            let wake = if self.stopping.is_some() { self.clock.now() + TEND } else { self.work().await };
+            self.tell_news();
             if let Some(code) = self.ends() {
                 return Ok(code);
             }
@@ -149,7 +175,7 @@ impl Service {
                 biased;
                 signal = signals.next() => if self.stops(signal) { return Ok(code::LEFT) },
                 Some(told) = self.told.recv() => self.told(told).await,
-                Some(first) = self.arrivals.recv(), if !self.stopping => self.hear(first).await,
+                Some(first) = self.arrivals.recv(), if self.stopping.is_none() => self.hear(first).await,
                 () = clock.sleep_until(wake) => {}
             }
         }
@@ -163,8 +189,8 @@ impl Service {
             self.tend = now + TEND;
             self.tend().await;
         }
-        if now >= self.reconcile {
-            self.reconcile = now + RECONCILE;
+        if self.reconcile.is_some_and(|at| now >= at) {
+            self.reconcile = Some(now + RECONCILE);
             self.look();
         }
         let due = match self.keeper.turn(now).await {
@@ -174,9 +200,10 @@ impl Service {
                 Some(now + TEND)
             }
         };
-        self.begin(now);
-        self.tell_news();
-        let all = [Some(self.tend), Some(self.reconcile), due, self.later.values().min().copied()];
+        if let Err(error) = self.begin(now).await {
+            self.trouble(&error);
+        }
+        let all = [Some(self.tend), self.reconcile, due, self.later.next()];
         all.into_iter().flatten().min().unwrap_or(self.tend).max(now + Span::ms(10))
     }
 
@@ -192,6 +219,8 @@ impl Service {
         let done = self.keeper.hear(&heard, self.clock.now()).await;
         if let Err(error) = &done {
             self.trouble(error);
+            // One message that could not be decided on does not come again.
+            self.once = self.once.map(|worst| worst.max(code::JOURNAL));
         }
         self.stats.heard(heard.len());
         batch.into_iter().for_each(|one| one.settle(done.is_ok()));
@@ -202,15 +231,15 @@ impl Service {
         let done = match told {
             Told::Began { decision, run } => {
                 self.stats.began();
-                self.keeper.settled(decision, Ok(run), now).await
+                self.settle(Some((decision, Ok(run))), now).await
             }
             Told::NotBegun { decision, why } => {
                 self.rests(code::REFUSED);
-                self.keeper.settled(decision, Err(why), now).await
+                self.settle(Some((decision, Err(why))), now).await
             }
-            Told::Later { decision } => {
-                self.later.insert(decision, super::runs::later(now));
-                self.rests(code::BUSY);
+            Told::Later { decision, why } => {
+                self.rests(code::DONE);
+                self.later(decision, &why, now);
                 Ok(())
             }
             Told::TakenUp => {
@@ -229,6 +258,10 @@ impl Service {
                 self.stats.paged(failed.is_none());
                 self.keeper.note(NoteKind::Told { to, message, failed }, now).await
             }
+            Told::AllPaged => {
+                self.paging = self.paging.saturating_sub(1);
+                Ok(())
+            }
             Told::Looked(signals) => self.keeper.hear(&signals, now).await,
             Told::Line(line) => {
                 self.log(&line);
@@ -241,17 +274,43 @@ impl Service {
     }
 
     /// Begins what was decided and is free to begin.
-    fn begin(&mut self, now: Timestamp) {
-        let again: Vec<_> = self.later.iter().filter(|(_, at)| now >= **at).map(|(no, _)| *no).collect();
-        for no in again {
-            self.later.remove(&no);
+    async fn begin(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.settle(None, now).await?;
+        for no in self.later.due(now) {
             self.keeper.put_back(no);
         }
-        for start in self.keeper.starts(now) {
+        for start in self.keeper.starts(now).await? {
             let Some(loaded) = self.shelf().loaded(&start.what.id.runbook) else { continue };
             self.running += 1;
-            self.begun.insert(start.decision, start.what.id.runbook.clone());
             self.runs.begin(start, loaded);
+        }
+        Ok(())
+    }
+
+    /// Writes what became of failovers that were to begin, this one and those that could not be written before.
+    async fn settle(&mut self, how: Option<(NoteNo, Result<RunId, String>)>, now: Timestamp) -> Result<(), StoreError> {
+        self.unsettled.extend(how);
+        while let Some((decision, how)) = self.unsettled.first().cloned() {
+            self.keeper.settled(decision, how, now).await?;
+            self.later.done(&decision);
+            drop(self.unsettled.remove(0));
+        }
+        Ok(())
+    }
+
+    /// A failover that was decided could not begin now. People hear of it once it lasts.
+    fn later(&mut self, decision: NoteNo, why: &str, now: Timestamp) {
+        const LASTS: u32 = 4;
+        let (failed, pause) = self.later.failed(&decision, now);
+        let text = format!(
+            "the failover that note {decision} decided could not begin yet, and is tried again in {pause}: {why}"
+        );
+        self.log(&text);
+        let id = self.keeper.ledger().starts.get(&decision).cloned();
+        if let Some(id) = id.filter(|_| failed == LASTS) {
+            let next = Some(self.commands(&id.runbook).on_file("status"));
+            let page = Page { subject: format!("lifeboat trigger {id}"), text, next, run: None };
+            self.page(&id.runbook, page);
         }
     }
 
@@ -268,7 +327,7 @@ impl Service {
             return;
         }
         let keys = self.keeper.policies().keys().map(LeaseKey::new).collect();
-        self.runs.take_up_orphans(keys).await;
+        self.runs.take_up_orphans(keys, self.clock.now()).await;
     }
 
     /// Looks at every alarm that a trigger names.
@@ -312,24 +371,22 @@ impl Service {
 
     fn page_of_failure(&self, note: &Note) -> Option<(String, Page)> {
         let NoteKind::NotBegun { why, decision } = &note.kind else { return None };
-        let runbook = self.begun.get(decision)?.clone();
-        let next = self.commands(&runbook).on_file("status");
+        let id = self.keeper.ledger().starts.get(decision)?;
+        let next = self.commands(&id.runbook).on_file("status");
         let text = format!("the failover that note {decision} decided did not begin: {why}");
-        Some((runbook, Page { subject: "lifeboat watch".into(), text, next: Some(next), run: None }))
+        Some((
+            id.runbook.clone(),
+            Page { subject: format!("lifeboat trigger {id}"), text, next: Some(next), run: None },
+        ))
     }
 
     /// Tells people, wherever the runbook says.
-    fn page(&self, runbook: &str, page: Page) {
+    fn page(&mut self, runbook: &str, page: Page) {
         self.log(&format!("people are told: {}", page.line()));
         let Some(found) = self.keeper.policies().get(runbook).cloned() else { return };
+        self.paging += 1;
         let world = self.sight.world(&found);
-        let to = self.to.clone();
-        tokio::spawn(async move {
-            for place in &found.notify {
-                let (place, failed) = pages::tell(world.as_ref(), place, &page).await;
-                drop(to.send(Told::Paged { to: place, message: page.line(), failed }));
-            }
-        });
+        tokio::spawn(pages::tell_all(world, found.notify.clone(), page, self.to.clone()));
     }
 
     fn commands(&self, runbook: &str) -> view::Commands {
@@ -349,16 +406,19 @@ impl Service {
 
     /// Whether nothing is left to do, and the code of that.
     fn ends(&self) -> Option<u8> {
+        const LAST_WORDS: Span = Span::secs(10);
         if self.running > 0 || !self.told.is_empty() {
             return None;
         }
-        if self.stopping {
-            return Some(code::DONE);
+        if let Some(since) = self.stopping {
+            return (self.paging == 0 || self.clock.now() >= since + LAST_WORDS).then_some(code::DONE);
         }
         let (worst, ledger) = (self.once?, self.keeper.ledger());
-        let holds = ledger.standing.values().any(|s| matches!(s, Standing::Holding { .. }));
+        let ours = |id: &TriggerId| self.keeper.follows(id);
+        let holds = ledger.standing.iter().any(|(id, s)| ours(id) && matches!(s, Standing::Holding { .. }));
+        let pending = ledger.pending.values().any(|what| ours(&what.id));
         let open = !self.arrivals.is_closed() || !self.arrivals.is_empty();
-        (!holds && !open && ledger.pending.is_empty()).then_some(worst)
+        (!holds && !pending && !open && self.paging == 0 && self.unsettled.is_empty()).then_some(worst)
     }
 
     /// A terminal that hangs up stops no service; all else does, the second time at once.
@@ -366,10 +426,10 @@ impl Service {
         if signal == engine::Signal::Hangup {
             return false;
         }
-        if !self.stopping {
+        if self.stopping.is_none() {
             self.log("stops: runs that go on pause at their next safe point, and the next watcher takes them up");
         }
-        std::mem::replace(&mut self.stopping, true)
+        self.stopping.replace(self.clock.now()).is_some()
     }
 
     fn trouble(&self, error: &StoreError) {
@@ -395,45 +455,4 @@ pub(super) fn log(common: &Common, line: &str) {
         Output::Human => drop(writeln!(std::io::stderr().lock(), "{} watch: {line}", Timestamp::wall())),
         Output::Json => drop(writeln!(std::io::stdout().lock(), "{}", view::json::line(line))),
     }
-}
-
-/// `lifeboat trigger`: what its alarms would decide, a person decides.
-pub(super) async fn by_hand(common: &Common, args: &TriggerArgs, shelf: Shelf) -> Result<u8, Failure> {
-    let (_, arrivals) = channel(1);
-    let (to, told) = unbounded_channel();
-    let mut service = Service::of(common, shelf, (arrivals, told, to), Some(code::DONE)).await?;
-    let (runbook, trigger) = named(&service.keeper, &args.name)?;
-    let by = who(args.operator.as_ref());
-    let why = format!("{}: {}", by.operator, args.reason);
-    match service.keeper.by_hand(&runbook, &trigger, why, service.clock.now()).await? {
-        Some(against) => Err(Failure::refused(against.why).hint(against.next)),
-        None => service.run().await,
-    }
-}
-
-/// Every alarm of a trigger goes off at once, in a message as CloudWatch sends it.
-pub(super) async fn rehearse(common: &Common, shelf: Shelf, name: &str) -> Result<u8, Failure> {
-    let (into, arrivals) = channel(AT_ONCE);
-    let (to, told) = unbounded_channel();
-    let service = Service::of(common, shelf, (arrivals, told, to), Some(code::DONE)).await?;
-    let (_, trigger) = named(&service.keeper, name)?;
-    let alarms: Vec<_> = trigger.alarms().collect();
-    if alarms.is_empty() {
-        return Err(Failure::refused(format!("`{name}` waits for no alarm: none can go off"))
-            .hint("make its probes fail instead: lifeboat watch FILE --sandbox --fault primary-lost"));
-    }
-    for alarm in alarms {
-        drop(into.send(ways::synthetic(alarm, service.clock.now())?).await);
-    }
-    drop(into);
-    service.run().await
-}
-
-fn named(keeper: &Keeper, name: &str) -> Result<(Arc<crate::runbook::Runbook>, crate::runbook::Trigger), Failure> {
-    let all = keeper.policies().values().flat_map(|r| r.triggers.iter().map(move |t| (r, t)));
-    let found = all.clone().find(|(_, trigger)| trigger.name.as_str() == name);
-    found.map(|(runbook, trigger)| (runbook.clone(), trigger.clone())).ok_or_else(|| {
-        let known: Vec<_> = all.map(|(_, trigger)| trigger.name.to_string()).collect();
-        Failure::usage(format!("there is no trigger {name}")).hint(format!("there are: {}", known.join(", ")))
-    })
 }

@@ -27,6 +27,8 @@ pub struct AlarmSight {
     pub reason: String,
     /// Whether it tells anybody when its state changes.
     pub actions_enabled: bool,
+    /// Of a composite alarm: by what its actions are suppressed now, in CloudWatch's words.
+    pub suppressed: Option<String>,
 }
 
 /// What came of looking at one alarm; none: there is no such alarm.
@@ -98,7 +100,9 @@ fn metric(alarm: &MetricAlarm) -> Option<(String, AlarmSight)> {
 fn composite(alarm: &CompositeAlarm) -> Option<(String, AlarmSight)> {
     let since = since(alarm.state_transitioned_timestamp(), alarm.state_updated_timestamp());
     let sight = sight(alarm.state_value()?, since, alarm.state_reason(), alarm.actions_enabled());
-    Some((alarm.alarm_arn()?.to_owned(), sight))
+    let by =
+        alarm.actions_suppressed_by().map(|by| alarm.actions_suppressed_reason().unwrap_or(by.as_str()).to_owned());
+    Some((alarm.alarm_arn()?.to_owned(), AlarmSight { suppressed: by, ..sight }))
 }
 
 fn sight(state: &StateValue, since: Timestamp, reason: Option<&str>, enabled: Option<bool>) -> AlarmSight {
@@ -107,6 +111,7 @@ fn sight(state: &StateValue, since: Timestamp, reason: Option<&str>, enabled: Op
         since,
         reason: reason.unwrap_or_default().to_owned(),
         actions_enabled: enabled.unwrap_or(false),
+        suppressed: None,
     }
 }
 

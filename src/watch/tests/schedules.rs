@@ -141,13 +141,14 @@ impl Scene {
             }
             _ => drop(keeper.turn(self.now).now_or_never()?.unwrap()),
         }
-        for start in keeper.starts(self.now) {
+        for start in keeper.starts(self.now).now_or_never()?.unwrap() {
             if self.dice.one_in(6) {
                 return None;
             }
             // Under the lease: whoever comes second finds its run.
             if !self.runs.contains(&start.decision) {
                 self.runs.push(start.decision);
+                self.outside.0.lock().unwrap().begun.insert(start.decision, RunId::new("r"));
             }
             if self.dice.one_in(6) {
                 return None;
