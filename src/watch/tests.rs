@@ -202,6 +202,9 @@ async fn a_trigger_acts_once_until_it_was_untrue() {
     let mut desk = Desk::of(both("")).await;
     desk.goes("a", Alarm, 10).await;
     desk.goes("b", Alarm, 20).await;
+    for start in desk.keeper.starts(desk.now).await.unwrap() {
+        desk.keeper.settled(start.decision, Ok(RunId::new("r1")), desk.now).await.unwrap();
+    }
     assert_eq!(desk.goes("b", Alarm, 30).await, [""; 0], "a new change of one that was true before");
     assert_eq!(desk.goes("a", Fine, 40).await, ["over"]);
     assert_eq!(desk.goes("a", Alarm, 50).await, ["start, incident 30"]);
