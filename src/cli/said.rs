@@ -25,6 +25,12 @@ pub(super) fn book(common: &Common) -> Result<Arc<dyn Book>, Failure> {
     Ok(Arc::new(book))
 }
 
+/// The book of the realm, if there is one.
+pub(super) fn book_if_any(common: &Common) -> Result<Option<Arc<dyn Book>>, Failure> {
+    let book = SqliteBook::open_to_read(&home(common)?, realm(common)).map_err(StoreError::from)?;
+    Ok(book.map(|book| Arc::new(book) as Arc<dyn Book>))
+}
+
 /// What the book comes to.
 pub(super) async fn ledger(book: &Arc<dyn Book>) -> Result<Ledger, Failure> {
     let mut ledger = Ledger::default();

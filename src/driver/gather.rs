@@ -101,6 +101,37 @@ mod tests {
         assert_eq!((seen.seen(&db), seen.seen(&check)), (silence.as_ref(), silence.as_ref()));
     }
 
+    /// Says the same of everything.
+    struct Says(LookError);
+
+    #[async_trait::async_trait]
+    impl Look for Says {
+        async fn look(&self, at: &[Target]) -> Vec<Result<Sight, LookError>> {
+            at.iter().map(|_| Err(self.0.clone())).collect()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn that_a_site_is_silent_is_the_answer_to_whether_it_answers_and_a_refusal_is_none() {
+        let clock = TokioClock::virtual_from(Timestamp(0));
+        let targets = [at_ohio(What::Site), at_ohio(What::Db("orders".into()))];
+        let why = || "connection refused".to_owned();
+        let (slow, silent) = (Slow(clock.clone()), Says(LookError::Silent { why: why() }));
+        let looks: [(&dyn Look, Option<&str>); 4] = [
+            (&silent, Some("connection refused")),
+            (&slow, Some("no answer within 3s")),
+            (&Says(LookError::Permanent { why: "AccessDenied".into() }), None),
+            (&Says(LookError::Transient { after: None, why: "Throttling".into() }), None),
+        ];
+        for (look, silence) in looks {
+            let seen = look_within(look, &clock, &targets, Span::secs(3)).await;
+            let site = silence.map(|why| Seen::Answer(probe::Answer::no(why)));
+            let expected = site.unwrap_or_else(|| seen[1].seen.clone());
+            assert_eq!(seen[0].seen, expected);
+            assert!(matches!(seen[1].seen, Seen::Unknown { .. }), "{seen:?}");
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_was_seen_a_moment_ago_is_not_looked_at_again() {
         let clock = TokioClock::virtual_from(Timestamp(0));

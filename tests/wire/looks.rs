@@ -1,6 +1,9 @@
 //! Looks over the wire: each is as the witness says, and asks no more than it has to.
 
-use crate::world::{HOME, NAME, STANDBY, Wire};
+use crate::{
+    proxy::{Fault, Rule},
+    world::{HOME, NAME, STANDBY, Wire},
+};
 use lifeboat::{
     driver::LookError,
     model::{DbEngine, Size},
@@ -198,6 +201,25 @@ async fn a_region_answers_and_a_password_is_read() {
 }
 
 #[tokio::test]
+async fn a_region_that_says_no_or_stumbles_is_not_silent_and_one_that_hangs_up_is() {
+    for (fault, silent) in [
+        (Fault::AccessDenied, false),
+        (Fault::Throttle, false),
+        (Fault::Error(403, "ExpiredToken"), false),
+        (Fault::Error(503, "ServiceUnavailable"), false),
+        (Fault::Page(502), false),
+        (Fault::ResetBefore, true),
+        (Fault::CutAfter(0), true),
+    ] {
+        let wire = Wire::new();
+        wire.proxy.spoil(Rule::on("DescribeDBInstances", fault.clone()));
+        let seen = wire.look(HOME, What::Site).await;
+        assert_eq!(matches!(seen, Err(LookError::Silent { .. })), silent, "{fault:?}: {seen:?}");
+        assert!(seen.is_err(), "{fault:?}: {seen:?}");
+    }
+}
+
+#[tokio::test]
 async fn one_describe_serves_many_targets_and_each_service_is_asked_once() {
     let wire = Wire::new();
     let asked = [
@@ -223,7 +245,7 @@ async fn one_describe_serves_many_targets_and_each_service_is_asked_once() {
 #[tokio::test]
 async fn a_region_that_is_gone_does_not_hold_up_the_other() {
     let wire = Wire::new();
-    wire.proxy.spoil(crate::proxy::Rule::region_gone(HOME.1));
+    wire.proxy.spoil(Rule::region_gone(HOME.1));
     let (eyes, start) = (wire.eyes(), Instant::now());
     let (gone, there) = (wire.at(HOME, What::Db("orders".into())), wire.at(STANDBY, What::Db("orders".into())));
     let limit = Duration::from_secs(3);

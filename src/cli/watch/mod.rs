@@ -20,7 +20,7 @@ use super::{
         watch::{TriggerArgs, WatchArgs},
     },
     exit::{Failure, code},
-    said::{book, ledger},
+    said::{book_if_any, ledger},
     wiring::{block_on, print, read},
 };
 use crate::{
@@ -79,10 +79,13 @@ pub(super) async fn rehearse(common: &Common, file: &std::path::Path, name: &str
 
 /// The newest notes, oldest first.
 async fn explain(common: &Common, most: usize) -> Result<u8, Failure> {
-    let book = book(common)?;
-    let head = ledger(&book).await?.head;
-    let after = NoteNo(head.0.saturating_sub(most as u64));
-    let notes = book.read(after, most).await?;
+    let notes = match book_if_any(common)? {
+        Some(book) => {
+            let head = ledger(&book).await?.head;
+            book.read(NoteNo(head.0.saturating_sub(most as u64)), most).await?
+        }
+        None => vec![],
+    };
     match common.output {
         Output::Human if notes.is_empty() => {
             print(common, |_, out| writeln!(out, "nothing was decided yet"), || serde_json::Value::Null)?;

@@ -51,7 +51,16 @@ impl SqliteBook {
     pub fn open(home: &Path, realm: Realm) -> Result<Self, OpenError> {
         let place = Place::new(home, realm);
         place.prepare()?;
-        let path = place.book();
+        Self::at(place.book())
+    }
+
+    /// Opens it for reading. Makes nothing: none where there is no book yet.
+    pub fn open_to_read(home: &Path, realm: Realm) -> Result<Option<Self>, OpenError> {
+        let path = Place::new(home, realm).book();
+        if path.exists() { Self::at(path).map(Some) } else { Ok(None) }
+    }
+
+    fn at(path: PathBuf) -> Result<Self, OpenError> {
         let failed = |why: rusqlite::Error| OpenError::File { path: path.clone(), why: open::explain(&why) };
         let conn = Connection::open(&path).map_err(failed)?;
         conn.busy_timeout(Duration::from_secs(5)).map_err(failed)?;

@@ -111,6 +111,13 @@ fn a_trigger_can_be_pulled_by_hand_once() {
 }
 
 #[test]
+fn to_explain_where_nothing_was_decided_makes_nothing() {
+    let home = home("autonomy: full");
+    home.run("watch --explain --sandbox").ends(0).says("nothing was decided yet");
+    assert!(!home.path().join("sandbox-watch.db").exists());
+}
+
+#[test]
 fn what_is_no_alarm_is_refused_in_a_sentence() {
     let home = home("autonomy: full");
     let mut command = home.command(&format!("watch RUNBOOK --stdin {MAX}"));
