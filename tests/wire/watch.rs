@@ -6,7 +6,13 @@ use crate::{
     web::Web,
     world::{HOME, NAME, STANDBY, Wire},
 };
+use lifeboat::clock::Timestamp;
 use serde_json::{Value, json};
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    process::{Child, Stdio},
+};
 
 /// What alarms tell: a topic in the surviving Region, a queue behind it, and who is to be paged.
 struct Tower {
@@ -75,6 +81,26 @@ impl Tower {
 
     fn watches(&self) -> Running {
         self.desk.start(&format!("watch RUNBOOK --queue {} --queue-region {}", self.queue, STANDBY.1))
+    }
+
+    /// Messages of alarms, as a topic delivers them raw.
+    fn send(&self, signals: &[(String, &str)]) {
+        let body = |name: &str, state: &str| {
+            json!({
+                "AlarmName": name, "AlarmArn": self.alarm(name), "AWSAccountId": self.desk.wire.account,
+                "NewStateValue": state, "OldStateValue": "OK", "NewStateReason": "a flood",
+                "StateChangeTime": Timestamp::wall().to_string(),
+            })
+        };
+        for some in signals.chunks(10) {
+            let entry = |(id, (name, state)): (usize, &(String, &str))| json!({ "Id": id.to_string(), "MessageBody": body(name, state).to_string() });
+            let entries: Vec<_> = some.iter().enumerate().map(entry).collect();
+            self.call("sqs", "send_message_batch", &json!({ "QueueUrl": self.queue, "Entries": entries }));
+        }
+    }
+
+    fn alarm(&self, name: &str) -> String {
+        format!("arn:aws:cloudwatch:{}:{}:alarm:{name}", STANDBY.1, self.desk.wire.account)
     }
 
     /// What people were told so far.
@@ -163,4 +189,67 @@ fn a_watcher_that_is_killed_in_the_middle_of_a_failover_goes_on_with_it_when_it_
     let promotions = Double::shared().calls(&tower.desk.wire.account);
     let promoted = promotions.iter().filter(|call| call.to_string().contains("PromoteReadReplica")).count();
     assert_eq!(promoted, 1);
+}
+
+/// A watcher whose log goes to a file: nobody has to read along.
+struct Logged(Child);
+
+impl Logged {
+    fn of(tower: &Tower) -> Self {
+        let log = File::create(tower.desk.home().with_file_name("watch.log")).unwrap();
+        let line = format!("watch RUNBOOK --output json --queue {} --queue-region {}", tower.queue, STANDBY.1);
+        Self(tower.desk.command(&line).stdout(log).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Logged {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// Alarms that no trigger names: `LIFEBOAT_MESSAGES` of them, else 300.
+fn of_others() -> Vec<(String, &'static str)> {
+    let many = std::env::var("LIFEBOAT_MESSAGES").map_or(300, |many| many.parse().unwrap());
+    (0..many).map(|n| (format!("other-{n}"), ["ALARM", "OK", "INSUFFICIENT_DATA"][n % 3])).collect()
+}
+
+#[test]
+fn of_many_messages_those_that_matter_start_the_run_that_they_should_and_memory_stays_as_it_was() {
+    let tower = Tower::of("hold: 1s\n    autonomy: full\n    accept_data_loss: 1m");
+    let watch = Logged::of(&tower);
+    let others = of_others();
+    let (some, rest) = others.split_at(others.len() / 10);
+    let among = |some: &[(String, &'static str)], what: [(&str, &'static str); 2]| {
+        let [first, second] = what.map(|(name, state)| (name.to_owned(), state));
+        let (a, b) = some.split_at(some.len() / 2);
+        tower.send(&[a, &[first], b, &[second]].concat());
+    };
+    let drained = || while tower.left_in_the_queue() > 0 {};
+    among(some, [("orders", "ALARM"), ("canary", "ALARM")]);
+    let log = tower.desk.home().with_file_name("watch.log");
+    while !fs::read_to_string(&log).unwrap().contains("\"began\"") {}
+    while tower.desk.run("runs --output json").ends(0).objects().iter().all(|run| run["outcome"].is_null()) {}
+    drained();
+    let before = watch.resident_kib();
+
+    // It is over, and true again: a run that began by itself and that nobody knows of prevents another.
+    among(rest, [("canary", "OK"), ("canary", "ALARM")]);
+    drained();
+    let after = watch.resident_kib();
+    println!("{} messages: {before} KiB, then {after} KiB", others.len());
+    assert!(after < before + (8 << 10), "{before} KiB, then {after} KiB");
+    assert_eq!(tower.desk.run("runs --output json").ends(0).objects().len(), 1);
+    let told = tower.desk.run("watch --explain --last 100000 --output json").ends(0).objects();
+    let heard = |note: &Value| note.to_string().split("alarm:other-").nth(1)?.split('"').next().map(str::to_owned);
+    let heard: BTreeSet<_> = told.iter().filter_map(heard).collect();
+    assert_eq!(heard.len(), others.len(), "each is on record");
+    assert!(told.iter().any(|note| note.to_string().contains("prevented")), "{told:?}");
 }
