@@ -220,18 +220,31 @@ impl Keeper {
     /// may have waited for a store, a lease or another watcher, and the world went on meanwhile.
     pub async fn starts(&mut self, now: Timestamp) -> Result<Vec<Start>, StoreError> {
         self.catch_up().await?;
-        let mut starts = vec![];
+        let (mut starts, mut trouble) = (vec![], None);
         for start in self.mine(now) {
-            if let Some(run) = self.eyes.begun(&start).await? {
-                self.settled(start.decision, Ok(run), now).await?;
-            } else if let Some(why) = self.stale(&start, now).await? {
-                self.settled(start.decision, Err(why), now).await?;
-            } else {
-                self.in_hand.insert(start.decision);
-                starts.push(start);
+            match self.is_free(&start, now).await {
+                Ok(true) => starts.push(start),
+                Ok(false) => {}
+                // It is judged again; that is no trouble of the others.
+                Err(error) => trouble = Some(error),
             }
         }
-        Ok(starts)
+        self.in_hand.extend(starts.iter().map(|start| start.decision));
+        trouble.filter(|_| starts.is_empty()).map_or(Ok(starts), Err)
+    }
+
+    /// Whether a failover that was decided is to begin now. Where it began already, or is not to begin any
+    /// more, that is written.
+    async fn is_free(&mut self, start: &Start, now: Timestamp) -> Result<bool, StoreError> {
+        let settled = match self.eyes.begun(start).await? {
+            Some(run) => Some(Ok(run)),
+            None => self.stale(start, now).await?.map(Err),
+        };
+        let free = settled.is_none();
+        if let Some(how) = settled {
+            self.settled(start.decision, how, now).await?;
+        }
+        Ok(free)
     }
 
     /// What this watcher is to begin and does not begin yet.
@@ -253,6 +266,10 @@ impl Keeper {
         let Some((_, runbook, trigger)) = named else {
             return Ok(Some("the runbook has no such trigger any more".to_owned()));
         };
+        let as_now = self::begin(trigger, begin.incident, begin.facts.clone(), begin.by_hand.clone());
+        if as_now != *begin {
+            return Ok(Some("its trigger has been changed since it was decided".to_owned()));
+        }
         let how = (begin.by_hand.is_some(), Some(start.decision));
         let against = self.against(runbook, trigger, &self.ledger, how).await?;
         Ok(against.map(|against| against.why))

@@ -19,6 +19,8 @@ pub struct Ledger {
     pub alarms: BTreeMap<AlarmArn, Known>,
     /// Why its actions were muted, by the last message of each alarm, and of which change that was.
     pub mutes: BTreeMap<AlarmArn, (Timestamp, Option<String>)>,
+    /// Changes that were heard of before they were, by their own clock: when.
+    pub ahead: BTreeMap<(AlarmArn, Timestamp), Timestamp>,
     /// Triggers that are not quiet.
     pub standing: BTreeMap<TriggerId, Standing>,
     /// Nothing begins by itself: who said so, when and why.
@@ -124,6 +126,9 @@ impl Ledger {
         if self.outdated(signal, at).is_some() {
             return;
         }
+        if signal.changed > at {
+            self.ahead.entry((signal.alarm.clone(), signal.changed)).or_insert(at);
+        }
         let told = self.told(signal, at);
         if signal.from.way != Way::Looked {
             self.mutes.insert(signal.alarm.clone(), (told.changed, signal.muted.clone()));
@@ -144,7 +149,7 @@ impl Ledger {
     pub fn with_mutes(&self, mut looked: Looked) -> Looked {
         for (alarm, seen) in &mut looked.alarms {
             if let (Ok(seen), Some((of, muted))) = (seen, self.mutes.get(alarm))
-                && *of == seen.changed
+                && *of == self.since(alarm, seen.changed)
                 && seen.muted.is_none()
             {
                 seen.muted.clone_from(muted);
@@ -154,11 +159,19 @@ impl Ledger {
     }
 
     /// What an alarm says by a signal. A change is no later than its message: a clock that is ahead must not
-    /// make it deaf. A look does not see every mute: it takes none away from a change that was heard with one.
+    /// make it deaf. A look does not see every mute, nor does every message tell of it: neither takes away
+    /// what the other said of the same change.
     fn told(&self, signal: &Signal, at: Timestamp) -> Known {
-        let changed = signal.changed.min(at);
-        let heard = self.mutes.get(&signal.alarm).filter(|(of, _)| signal.from.way == Way::Looked && *of == changed);
-        let muted = signal.muted.clone().or_else(|| heard?.1.clone());
-        Known { state: signal.state, changed, muted }
+        let (alarm, changed) = (&signal.alarm, self.since(&signal.alarm, signal.changed).min(at));
+        let before = match signal.from.way {
+            Way::Looked => self.mutes.get(alarm).filter(|(of, _)| *of == changed).and_then(|(_, muted)| muted.clone()),
+            _ => self.alarms.get(alarm).filter(|known| known.changed == changed).and_then(|known| known.muted.clone()),
+        };
+        Known { state: signal.state, changed, muted: signal.muted.clone().or(before) }
+    }
+
+    /// When a change was, that may have been told by a clock that is ahead: then, when it was first heard of.
+    fn since(&self, alarm: &AlarmArn, changed: Timestamp) -> Timestamp {
+        self.ahead.get(&(alarm.clone(), changed)).copied().unwrap_or(changed)
     }
 }

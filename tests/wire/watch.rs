@@ -227,10 +227,12 @@ fn of_many_messages_those_that_matter_start_the_run_that_they_should_and_memory_
     let watch = Logged::of(&tower);
     let others = of_others();
     let (some, rest) = others.split_at(others.len() / 10);
-    let among = |some: &[(String, &'static str)], what: [(&str, &'static str); 2]| {
-        let [first, second] = what.map(|(name, state)| (name.to_owned(), state));
+    let among = |some: &[(String, &str)], what: [(&str, &str); 2]| {
         let (a, b) = some.split_at(some.len() / 2);
-        tower.send(&[a, &[first], b, &[second]].concat());
+        for (some, (name, state)) in [a, b].into_iter().zip(what) {
+            tower.send(some);
+            tower.goes(name, state);
+        }
     };
     let drained = || while tower.left_in_the_queue() > 0 {};
     among(some, [("orders", "ALARM"), ("canary", "ALARM")]);

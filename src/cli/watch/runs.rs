@@ -227,7 +227,12 @@ pub(super) async fn begun(store: &Arc<dyn Store>, start: &Start) -> Result<Optio
         if head.started + SLACK < *at {
             return Ok(None);
         }
-        let events = store.read(&head.id, Seq(1)).await?;
+        let events = match store.read(&head.id, Seq(1)).await {
+            Err(outage @ StoreError::Outage { .. }) => return Err(outage),
+            // That it cannot be read stands against a start by itself; it must not stand in the way of telling so.
+            Err(_) => continue,
+            Ok(events) => events,
+        };
         if let Some(EventKind::RunStarted { cause: Some(cause), .. }) = events.first().map(|event| &event.kind)
             && cause.is(start.decision, &id.trigger, *at)
         {

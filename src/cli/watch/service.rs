@@ -133,12 +133,14 @@ impl Service {
         const LATELY: Span = Span::hours(1);
         let (now, head) = (self.clock.now(), self.keeper.ledger().head);
         let notes = book.read(NoteNo(head.0.saturating_sub(BACK as u64)), BACK).await?;
-        let told =
-            |line: &str| notes.iter().any(|n| matches!(&n.kind, NoteKind::Told { message, .. } if message == line));
+        let told = |line: &str, since: NoteNo| {
+            let tells = |kind: &NoteKind| matches!(kind, NoteKind::Told { message, .. } if message == line);
+            notes.iter().any(|note| note.no > since && tells(&note.kind))
+        };
         for note in notes.iter().filter(|note| now.since(note.at) <= LATELY) {
             if let Some((runbook, page)) = self.page_of(note)
                 && self.keeper.policies().get(&runbook).is_some_and(|found| !found.notify.is_empty())
-                && !told(&page.line())
+                && !told(&page.line(), note.no)
             {
                 self.page(&runbook, page);
             }
@@ -347,6 +349,9 @@ impl Service {
         for note in self.keeper.news() {
             self.log_note(&note);
             self.stats.decided(&note.kind);
+            if matches!(note.kind, NoteKind::NotBegun { .. }) {
+                self.once = self.once.map(|worst| worst.max(code::REFUSED));
+            }
             if let Some((runbook, page)) = self.page_of(&note) {
                 self.page(&runbook, page);
             }
@@ -411,14 +416,23 @@ impl Service {
             return None;
         }
         if let Some(since) = self.stopping {
-            return (self.paging == 0 || self.clock.now() >= since + LAST_WORDS).then_some(code::DONE);
+            let told = self.paging == 0 || self.clock.now() >= since + LAST_WORDS;
+            // Of a service nothing is lost by it; one message that is not at its end is left.
+            let code = self.once.map_or(code::DONE, |worst| if self.is_idle() { worst } else { code::LEFT });
+            return told.then_some(code);
         }
-        let (worst, ledger) = (self.once?, self.keeper.ledger());
+        let worst = self.once?;
+        (self.is_idle() && self.paging == 0).then_some(worst)
+    }
+
+    /// Whether nothing more will come of what it follows.
+    fn is_idle(&self) -> bool {
+        let ledger = self.keeper.ledger();
         let ours = |id: &TriggerId| self.keeper.follows(id);
         let holds = ledger.standing.iter().any(|(id, s)| ours(id) && matches!(s, Standing::Holding { .. }));
         let pending = ledger.pending.values().any(|what| ours(&what.id));
         let open = !self.arrivals.is_closed() || !self.arrivals.is_empty();
-        (!holds && !pending && !open && self.paging == 0 && self.unsettled.is_empty()).then_some(worst)
+        !holds && !pending && !open && self.unsettled.is_empty()
     }
 
     /// A terminal that hangs up stops no service; all else does, the second time at once.

@@ -29,6 +29,14 @@ async fn what_a_look_found_switched_off_counts_once_it_is_switched_on_again() {
 }
 
 #[tokio::test]
+async fn a_message_that_tells_of_no_mute_takes_none_away_that_a_look_found() {
+    let mut desk = Desk::of(one("")).await;
+    let off = Signal { muted: Some("its actions are switched off".into()), ..looked(signal("a", Alarm, 0)) };
+    assert_eq!(desk.says(off).await, ["nothing: 0 of 1 needed"]);
+    assert_eq!(desk.says(signal("a", Alarm, 0)).await, [""; 0], "it is known already");
+}
+
+#[tokio::test]
 async fn the_look_at_the_end_of_a_hold_does_not_forget_a_mute() {
     let mut desk = Desk::of(one("")).await;
     assert_eq!(desk.goes("a", Alarm, 0).await, ["hold until 60"]);
@@ -43,6 +51,14 @@ async fn a_clock_that_is_ahead_makes_no_alarm_deaf() {
     assert_eq!(desk.says(signal("a", Fine, 86_400)).await, ["nothing: 0 of 1 needed"]);
     desk.now = at(10);
     assert_eq!(desk.goes("a", Alarm, 10).await, ["hold until 70"]);
+
+    // The message of a change that is over comes once more.
+    let mut again = Desk::of(one("")).await;
+    let ahead = signal("a", Alarm, 86_400);
+    assert_eq!(again.says(ahead.clone()).await, ["hold until 60"]);
+    assert_eq!(again.goes("a", Fine, 30).await, ["nothing: it did not hold: 0 of 1 needed"]);
+    again.now = at(40);
+    assert_eq!(again.says(ahead).await, [""; 0], "it is fine since");
 }
 
 #[tokio::test]

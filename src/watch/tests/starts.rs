@@ -68,6 +68,16 @@ async fn a_trigger_that_the_runbook_has_no_more_begins_nothing() {
 }
 
 #[tokio::test]
+async fn a_trigger_that_says_otherwise_by_now_begins_nothing_of_what_it_said() {
+    let mut desk = decided().await;
+    let mut changed = (*both("")).clone();
+    changed.triggers[0].autonomy = Some(crate::runbook::Autonomy::Observe);
+    desk.keeper.watch(BTreeMap::from([("shop".to_owned(), Arc::new(changed))]));
+    assert!(desk.keeper.starts(desk.now).await.unwrap().is_empty());
+    assert_eq!(not_begun(&desk).await, ["its trigger has been changed since it was decided"]);
+}
+
+#[tokio::test]
 async fn of_two_triggers_and_a_person_one_starts_a_runbooks_failover() {
     let first = both("");
     let mut runbook = (*first).clone();
