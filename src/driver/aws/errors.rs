@@ -4,6 +4,7 @@ use crate::{
     clock::Span,
     driver::{LookError, SendError},
 };
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::http::Response;
 use std::error::Error;
@@ -50,7 +51,7 @@ pub(super) enum Failed {
     Later(String),
     /// The service said no: code and words.
     Refused(String, String),
-    /// The service stumbled: whether before or after the change it does not say.
+    /// The service stumbled, or all of it took too long: whether before or after the change nobody says.
     Stumbled(String),
     /// There was no answer.
     NoAnswer(String),
@@ -63,7 +64,10 @@ impl Failed {
             SdkError::DispatchFailure(failure) => {
                 let why = innermost(error);
                 let connected = failure.as_connector_error().is_none_or(|e| !never_connected(e));
-                match (failure.is_user(), connected) {
+                let keyless = chain(error).any(|e| e.is::<CredentialsError>());
+                // Somebody is there, but not as who they should be.
+                let stranger = !connected && chain(error).any(|e| e.is::<rustls::Error>());
+                match (failure.is_user() || keyless || stranger, connected) {
                     (true, _) => Self::NotSent(why),
                     (false, true) => Self::NoAnswer(why),
                     (false, false) => Self::Unreachable(why),
@@ -74,7 +78,8 @@ impl Failed {
             SdkError::ResponseError(answer) if answer.raw().status().is_client_error() => {
                 Self::Refused(format!("HTTP {}", answer.raw().status().as_u16()), innermost(error))
             }
-            SdkError::ResponseError(_) => Self::Stumbled(innermost(error)),
+            // What took too long may have been this side: credentials come before the call.
+            SdkError::ResponseError(_) | SdkError::TimeoutError(_) => Self::Stumbled(innermost(error)),
             _ => Self::NoAnswer(innermost(error)),
         }
     }
@@ -143,14 +148,48 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
     first.trim_end_matches(" Attempted:").to_owned()
 }
 
-/// An error and what it came of.
+/// An error and what it came of. What an I/O error holds is no source of it, and would be passed over.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&e| e.source())
+    std::iter::successors(Some(error), |&e| match e.downcast_ref::<std::io::Error>() {
+        Some(io) => io.get_ref().map(|held| held as &(dyn Error + 'static)),
+        None => e.source(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_sdk_rds::operation::describe_db_instances::DescribeDBInstancesError;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use std::io::{Error as IoError, ErrorKind};
+
+    type Look = SdkError<DescribeDBInstancesError, Response>;
+
+    #[test]
+    fn a_connection_on_which_nothing_comes_is_silence_and_what_fails_here_is_not() {
+        let keyless = CredentialsError::not_loaded("nowhere");
+        let reset = || ConnectorError::io(IoError::from(ErrorKind::ConnectionReset).into());
+        for (error, silent) in [
+            (Look::dispatch_failure(reset()), true),
+            (Look::dispatch_failure(ConnectorError::timeout("no answer".into())), true),
+            (Look::dispatch_failure(ConnectorError::other(keyless.into(), None)), false),
+            (Look::dispatch_failure(ConnectorError::user("no such header".into())), false),
+            (Look::construction_failure("no Region"), false),
+            (Look::timeout_error("the credentials took too long"), false),
+        ] {
+            let look = Failed::of(&error).into_look(None);
+            assert_eq!(matches!(look, LookError::Silent { .. }), silent, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn without_credentials_nothing_was_sent_and_what_took_too_long_is_in_doubt() {
+        let keyless = CredentialsError::not_loaded("nowhere");
+        let keyless = Look::dispatch_failure(ConnectorError::other(keyless.into(), None));
+        assert!(matches!(Failed::of(&keyless).into_send(None), SendError::NotSent { .. }));
+        let late = Look::timeout_error("no answer within 30s");
+        assert!(matches!(Failed::of(&late).into_send(None), SendError::InDoubt { .. }));
+    }
 
     #[test]
     fn what_is_missing_is_told_in_one_line() {
