@@ -64,9 +64,9 @@ impl Failed {
             SdkError::DispatchFailure(failure) => {
                 let why = innermost(error);
                 let connected = failure.as_connector_error().is_none_or(|e| !never_connected(e));
-                let keyless = chain(error).any(|e| e.is::<CredentialsError>());
+                let keyless = chain(error).any(<dyn Error + 'static>::is::<CredentialsError>);
                 // Somebody is there, but not as who they should be.
-                let stranger = !connected && chain(error).any(|e| e.is::<rustls::Error>());
+                let stranger = !connected && chain(error).any(<dyn Error + 'static>::is::<rustls::Error>);
                 match (failure.is_user() || keyless || stranger, connected) {
                     (true, _) => Self::NotSent(why),
                     (false, true) => Self::NoAnswer(why),
