@@ -360,7 +360,7 @@ fn what_is_renamed_is_waited_for_while_its_name_is_gone() {
 #[test]
 fn probes_hold_for_as_long_as_a_wait_says_and_a_break_starts_it_again() {
     let answers = |ok| {
-        let answer = crate::world::probe::Answer { ok, why: "503".into(), output: Value::Null };
+        let answer = crate::world::probe::Answer::plain(ok, "503");
         Bench::at("oregon").see("oregon", What::Site, Seen::Answer(answer))
     };
     let wait = action_of("wait", &json!({ "for": "15m", "while": ["site_answers"] }));

@@ -109,6 +109,6 @@ pub(super) fn judge(target: &Target, w: &World) -> Next {
 
 /// For plans: the probe says yes.
 pub(super) fn assume(target: &Target, cx: &StepCx<'_>, w: &mut World) {
-    let answer = Answer { ok: true, why: "assumed".into(), output: serde_json::Value::Null };
+    let answer = Answer::plain(true, "assumed");
     w.put(Sight { target: target.clone(), at: cx.now, seen: Seen::Answer(answer) });
 }

@@ -125,7 +125,7 @@ mod tests {
         ];
         for (look, silence) in looks {
             let seen = look_within(look, &clock, &targets, Span::secs(3)).await;
-            let site = silence.map(|why| Seen::Answer(probe::Answer::no(why)));
+            let site = silence.map(|why| Seen::Answer(probe::Answer::plain(false, why)));
             let expected = site.unwrap_or_else(|| seen[1].seen.clone());
             assert_eq!(seen[0].seen, expected);
             assert!(matches!(seen[1].seen, Seen::Unknown { .. }), "{seen:?}");

@@ -31,30 +31,30 @@ pub trait Look: Send + Sync {
 }
 
 /// Looks, within a limit of the clock's time: what does not answer by then, and what cannot be seen,
-/// is unknown; whether a site answers is then known. All of it was seen at the time of that clock, whatever others say the time is.
+/// is unknown; whether a site answers is then known. All of it was seen at the time of that clock, whatever
+/// others say the time is.
 pub async fn look_within(look: &dyn Look, clock: &dyn Clock, targets: &[Target], limit: Span) -> Vec<Sight> {
-    let unknown =
-        |target: &Target, why: String| Sight { target: target.clone(), at: clock.now(), seen: Seen::Unknown { why } };
+    let sight = |target: &Target, seen| Sight { target: target.clone(), at: clock.now(), seen };
     // That a site does not answer is the answer to whether it does.
-    let silent = |target: &Target, why: String| match target.what {
-        What::Site => Sight { target: target.clone(), at: clock.now(), seen: Seen::Answer(Answer::no(why)) },
-        _ => unknown(target, why),
+    let silence = |target: &Target, why: String| match target.what {
+        What::Site => Seen::Answer(Answer::plain(false, why)),
+        _ => Seen::Unknown { why },
     };
     let until = clock.now() + limit;
     tokio::select! {
         biased;
         results = look.look(targets) => {
             let at = clock.now();
-            let sight = |(target, result): (&Target, Result<Sight, LookError>)| match result {
+            let one = |(target, result): (&Target, Result<Sight, LookError>)| match result {
                 Ok(sight) => Sight { at, ..sight },
-                Err(LookError::Silent { why }) => silent(target, why),
-                Err(e) => unknown(target, e.to_string()),
+                Err(LookError::Silent { why }) => sight(target, silence(target, why)),
+                Err(e) => sight(target, Seen::Unknown { why: e.to_string() }),
             };
-            targets.iter().zip(results).map(sight).collect()
+            targets.iter().zip(results).map(one).collect()
         }
         () = clock.sleep_until(until) => {
             let why = format!("no answer within {limit}");
-            targets.iter().map(|target| silent(target, why.clone())).collect()
+            targets.iter().map(|target| sight(target, silence(target, why.clone()))).collect()
         }
     }
 }

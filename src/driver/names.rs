@@ -24,7 +24,6 @@ use hickory_resolver::{
     net::{NetError, runtime::TokioRuntimeProvider},
     proto::rr::{Name, RecordType},
 };
-use serde_json::Value;
 use std::{
     collections::BTreeSet,
     net::{IpAddr, SocketAddr},
@@ -95,7 +94,7 @@ fn judge(servers: &[String], answers: &[Answered], wanted: &Wants) -> Result<Ans
         Some((server, Ok(values))) => (false, format!("{server} answers {}, not {wanted}", list(values))),
         Some((server, Err(why))) => (false, format!("{server}: {why}")),
     };
-    Ok(Answer { ok, why, output: Value::Null })
+    Ok(Answer::plain(ok, why))
 }
 
 /// What is wanted, in the form that answers have.

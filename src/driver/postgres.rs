@@ -17,7 +17,6 @@ use crate::world::{
     Receipt, Seen,
     probe::{self, Answer},
 };
-use serde_json::Value;
 use session::{Failed, Session};
 use std::{
     fmt, io,
@@ -187,5 +186,5 @@ impl Databases {
 }
 
 fn answer(ok: bool, why: &str) -> Seen {
-    Seen::Answer(Answer { ok, why: why.to_owned(), output: Value::Null })
+    Seen::Answer(Answer::plain(ok, why))
 }

@@ -25,7 +25,6 @@ use crate::{
     },
 };
 use rustix::process::{Pid, Signal, kill_process_group};
-use serde_json::Value;
 use std::{
     collections::VecDeque,
     ffi::OsString,
@@ -68,7 +67,7 @@ impl Shell {
         })?;
         match ended.how {
             How::Exit(code) => {
-                let answer = Answer { ok: code == 0, why: ended.exit(code), output: Value::Null };
+                let answer = Answer::plain(code == 0, ended.exit(code));
                 Ok(Seen::Answer(answer))
             }
             How::Broken(why) => Err(LookError::Transient { after: None, why: format!("the check {why}") }),

@@ -99,7 +99,7 @@ impl Web {
                 return Err(LookError::Permanent { why: words(&e) });
             }
             let why = if e.is_timeout() { "no answer within 5s".to_owned() } else { words(&e) };
-            Ok(Answer { ok: false, why, output: Value::Null })
+            Ok(Answer::plain(false, why))
         };
         let client = self.client().map_err(|why| LookError::Permanent { why })?;
         let start = Instant::now();

@@ -61,7 +61,7 @@ pub async fn start(deps: Deps, doors: Doors, begin: Start) -> Result<(Ended, Run
     let now = deps.clock.now();
     let mut plan = begin.plan;
     let held: Vec<_> = begin.held.into_iter().map(|held| held.take_over(&mut plan, now)).collect();
-    let digest = digest(&plan);
+    let digest = Digest::of_json(&plan);
     let release = begin.release.map(|why| EventKind::UndoBegun { why, holds_only: true });
     let first = [
         EventKind::RunStarted {
@@ -159,9 +159,5 @@ fn check_seal(events: &[Event], state: &RunState) -> Result<(), EngineError> {
         EventKind::PlanSealed { digest } => Some(digest),
         _ => None,
     });
-    if sealed == Some(&digest(&state.plan)) { Ok(()) } else { Err(EngineError::Seal) }
-}
-
-fn digest(plan: &Plan) -> Digest {
-    Digest::of_json(plan)
+    if sealed == Some(&Digest::of_json(&state.plan)) { Ok(()) } else { Err(EngineError::Seal) }
 }

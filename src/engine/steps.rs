@@ -166,8 +166,9 @@ pub(super) fn needed(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Input
     let step_cx = context(cx, step, run, inputs);
     let own = |oldest| inputs.targets(&step_cx).into_iter().map(move |target| (target, oldest));
     let known: BTreeMap<_, _> = own(Timestamp(0)).collect();
-    let next = are_seen(cx, &known).then(|| inputs.next(&step_cx, cx.world));
-    let (Some(Next::Send { effect, .. }), Some(action)) = (next, &inputs.action) else { return known };
+    let (Some(effect), Some(action)) = (about_to_send(cx, &step_cx, inputs, &known), &inputs.action) else {
+        return known;
+    };
     let oldest = if effect.class() == Class::Desired { Timestamp(0) } else { run.past_now().started };
     let guard = writers::targets(action, &step_cx, cx.world).into_iter().map(|t| (t, oldest.max(cx.now - GUARDED)));
     own(oldest).chain(guard).collect()
@@ -177,8 +178,18 @@ pub(super) fn needed(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Input
 pub(super) fn about_to(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs) -> Option<Impact> {
     let step_cx = context(cx, step, run, inputs);
     let known = inputs.targets(&step_cx).into_iter().map(|target| (target, Timestamp(0))).collect();
-    match are_seen(cx, &known).then(|| inputs.next(&step_cx, cx.world))? {
-        Next::Send { effect, .. } => Some(effect.impact()),
+    about_to_send(cx, &step_cx, inputs, &known).map(|effect| effect.impact())
+}
+
+/// What is sent next, where all that the action asks is known and it sends.
+fn about_to_send(
+    cx: &Cx<'_>,
+    step_cx: &StepCx<'_>,
+    inputs: &Inputs,
+    known: &BTreeMap<Target, Timestamp>,
+) -> Option<Box<Effect>> {
+    match are_seen(cx, known).then(|| inputs.next(step_cx, cx.world))? {
+        Next::Send { effect, .. } => Some(effect),
         _ => None,
     }
 }

@@ -259,8 +259,7 @@ fn d7_a_doubt_is_settled_by_looking_and_what_nothing_tells_is_asked() {
     let steps = "failover: [{ id: cut, action: exec, with: { command: [cut], check: [is, cut] } }]";
     let mut told = Run::planned(steps);
     told.turn();
-    let answer =
-        |ok| Seen::Answer(crate::world::probe::Answer { ok, why: String::new(), output: serde_json::Value::Null });
+    let answer = |ok| Seen::Answer(crate::world::probe::Answer::plain(ok, String::new()));
     let look = |run: &mut Run, ok| {
         let target = run.state.steps["cut"].inputs.clone().unwrap();
         let check = serde_json::to_value(target).unwrap();

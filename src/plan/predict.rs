@@ -197,7 +197,7 @@ impl Chain {
         let unrunnable = matches!(&target.what, What::Command(c) if !c.read_only);
         let seen = if unrunnable {
             // A check that may change something is not run by plans: it is planned as not yet so.
-            Seen::Answer(Answer { ok: false, why: "not run by plans".into(), output: serde_json::Value::Null })
+            Seen::Answer(Answer::plain(false, "not run by plans"))
         } else {
             self.missing.insert(target.clone());
             Seen::Unknown { why: "not looked at".into() }

@@ -33,7 +33,7 @@ fn later<T>(why: impl Into<String>) -> Result<T, LookError> {
 }
 
 fn answer(ok: bool, why: impl Into<String>) -> Seen {
-    Seen::Answer(Answer { ok, why: why.into(), output: Value::Null })
+    Seen::Answer(Answer::plain(ok, why))
 }
 
 // Whether there is an answer at all.
@@ -200,7 +200,7 @@ impl State {
 }
 
 fn silence() -> Answer {
-    Answer { ok: false, why: "no answer within 3s".into(), output: Value::Null }
+    Answer::plain(false, "no answer within 3s")
 }
 
 // Probes of the workload.
@@ -281,7 +281,7 @@ impl State {
             },
             Some(set) => {
                 let answered = set.map_or("nothing".into(), text);
-                Answer { ok: false, why: format!("a name server answers {answered}"), output: Value::Null }
+                Answer::plain(false, format!("a name server answers {answered}"))
             }
         }
     }

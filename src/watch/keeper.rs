@@ -114,12 +114,6 @@ impl Keeper {
         self.only.as_ref().is_none_or(|only| only.contains(id))
     }
 
-    fn follow(&mut self, id: &TriggerId) {
-        if let Some(only) = &mut self.only {
-            only.insert(id.clone());
-        }
-    }
-
     /// Where everything stands.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
@@ -149,12 +143,11 @@ impl Keeper {
 
     /// Takes signals in. When it returns, they and what was decided of them are on disk.
     pub async fn hear(&mut self, signals: &[Signal], now: Timestamp) -> Result<(), StoreError> {
-        let concerned = |(id, _, trigger): &(TriggerId, _, Trigger)| {
-            let named = signals.iter().any(|signal| trigger.alarms().any(|arn| *arn == signal.alarm));
-            named.then(|| id.clone())
-        };
-        let concerned: Vec<_> = self.all().iter().filter_map(concerned).collect();
-        concerned.iter().for_each(|id| self.follow(id));
+        if let Some(mut only) = self.only.take() {
+            let named = |arn: &AlarmArn| signals.iter().any(|signal| signal.alarm == *arn);
+            only.extend(self.triggers().filter(|(.., trigger)| trigger.alarms().any(named)).map(|(id, ..)| id));
+            self.only = Some(only);
+        }
         loop {
             self.catch_up().await?;
             let mut draft = Draft::of(&self.ledger, &self.who, now);
@@ -200,7 +193,9 @@ impl Keeper {
         why: String,
         now: Timestamp,
     ) -> Result<Option<Against>, StoreError> {
-        self.follow(&id_of(runbook, trigger));
+        if let Some(only) = &mut self.only {
+            only.insert(id_of(runbook, trigger));
+        }
         loop {
             self.catch_up().await?;
             if let Some(against) = self.against(runbook, trigger, &self.ledger, (true, None)).await? {

@@ -73,8 +73,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// It does not hold, and how it is.
-    pub fn no(why: impl Into<String>) -> Self {
-        Self { ok: false, why: why.into(), output: Value::Null }
+    /// Whether it holds and how it is, with nothing that came back.
+    pub fn plain(ok: bool, why: impl Into<String>) -> Self {
+        Self { ok, why: why.into(), output: Value::Null }
     }
 }

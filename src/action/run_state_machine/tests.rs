@@ -21,7 +21,7 @@ fn nth(n: u32) -> What {
 }
 
 fn there(ok: bool, why: &str) -> Seen {
-    Seen::Answer(Answer { ok, why: why.into(), output: Value::Null })
+    Seen::Answer(Answer::plain(ok, why))
 }
 
 fn execution(status: Status) -> Seen {

@@ -3,7 +3,7 @@
 use super::Told;
 use crate::{
     cli::wiring::World,
-    event::{Event, EventKind, PauseReason},
+    event::{Event, EventKind, PauseReason, TriggerId},
     ids::{AskId, Digest, RunId},
     runbook::Notify,
     view::{Commands, SCHEMA},
@@ -65,6 +65,11 @@ impl Page {
             _ => return None,
         };
         Some(Self { subject: format!("lifeboat run {run}"), text, next, run: Some(run.clone()) })
+    }
+
+    /// What became of a trigger, and what a person can type.
+    pub(super) fn of_trigger(id: &TriggerId, text: String, next: String) -> Self {
+        Self { subject: format!("lifeboat trigger {id}"), text, next: Some(next), run: None }
     }
 
     /// A run waits for an answer.

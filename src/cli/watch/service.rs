@@ -310,9 +310,8 @@ impl Service {
         self.log(&text);
         let id = self.keeper.ledger().starts.get(&decision).cloned();
         if let Some(id) = id.filter(|_| failed == LASTS) {
-            let next = Some(self.commands(&id.runbook).on_file("status"));
-            let page = Page { subject: format!("lifeboat trigger {id}"), text, next, run: None };
-            self.page(&id.runbook, page);
+            let next = self.commands(&id.runbook).on_file("status");
+            self.page(&id.runbook, Page::of_trigger(&id, text, next));
         }
     }
 
@@ -359,10 +358,10 @@ impl Service {
     }
 
     fn page_of(&self, note: &Note) -> Option<(String, Page)> {
-        let NoteKind::Decided { id: TriggerId { runbook, trigger }, decision } = &note.kind else {
+        let NoteKind::Decided { id, decision } = &note.kind else {
             return self.page_of_failure(note);
         };
-        let known = self.commands(runbook);
+        let known = self.commands(&id.runbook);
         let (text, next) = match decision {
             Decision::Observed { .. } => {
                 ("it is true, and only observed: a person decides".to_owned(), known.on_file("status"))
@@ -370,8 +369,7 @@ impl Service {
             Decision::Prevented { why, next, .. } => (format!("it is true, and prevented: {why}"), next.clone()),
             _ => return None,
         };
-        let subject = format!("lifeboat trigger {runbook}/{trigger}");
-        Some((runbook.clone(), Page { subject, text, next: Some(next), run: None }))
+        Some((id.runbook.clone(), Page::of_trigger(id, text, next)))
     }
 
     fn page_of_failure(&self, note: &Note) -> Option<(String, Page)> {
@@ -379,10 +377,7 @@ impl Service {
         let id = self.keeper.ledger().starts.get(decision)?;
         let next = self.commands(&id.runbook).on_file("status");
         let text = format!("the failover that note {decision} decided did not begin: {why}");
-        Some((
-            id.runbook.clone(),
-            Page { subject: format!("lifeboat trigger {id}"), text, next: Some(next), run: None },
-        ))
+        Some((id.runbook.clone(), Page::of_trigger(id, text, next)))
     }
 
     /// Tells people, wherever the runbook says.

@@ -69,7 +69,7 @@ pub(super) fn answer(what: &What, all: &[Db]) -> Seen {
             Seen::Dbs(retired)
         }
         // That there is an answer at all is what was asked.
-        _ => Seen::Answer(Answer { ok: true, why: "RDS answers".into(), output: serde_json::Value::Null }),
+        _ => Seen::Answer(Answer::plain(true, "RDS answers")),
     }
 }
 

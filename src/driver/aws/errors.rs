@@ -149,7 +149,7 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
 }
 
 /// An error and what it came of. What an I/O error holds is no source of it, and would be passed over.
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+pub(super) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&e| match e.downcast_ref::<std::io::Error>() {
         Some(io) => io.get_ref().map(|held| held as &(dyn Error + 'static)),
         None => e.source(),

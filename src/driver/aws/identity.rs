@@ -1,7 +1,10 @@
 //! Who we are at a site, as STS of the site's own Region says, and how far this machine's clock is
 //! from AWS's. The call needs no permission, so what it is refused for are the credentials.
 
-use super::{Eyes, errors::Failed};
+use super::{
+    Eyes,
+    errors::{Failed, chain},
+};
 use crate::{clock::Timestamp, driver::LookError, ids::SiteName};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sts::{
@@ -76,10 +79,8 @@ impl Eyes {
 
 /// What is said of credentials that had to be got first is said of them, not of the call.
 fn stranger(error: &(dyn Error + 'static), failed: Failed) -> Stranger {
-    let mut causes = std::iter::successors(Some(error), |&e| e.source());
-    if let Some(cause) = causes.find_map(|e| e.downcast_ref::<CredentialsError>()) {
-        let mut below = std::iter::successors(Some(cause as &(dyn Error + 'static)), |&e| e.source());
-        let role = below.find_map(|e| e.downcast_ref::<SdkError<AssumeRoleError, Response>>());
+    if let Some(cause) = chain(error).find_map(|e| e.downcast_ref::<CredentialsError>()) {
+        let role = chain(cause).find_map(|e| e.downcast_ref::<SdkError<AssumeRoleError, Response>>());
         return match (cause, role) {
             (_, Some(role)) => match stranger(role, Failed::of(role)) {
                 Stranger::Refused(why) => Stranger::Refused(format!("its role cannot be assumed: {why}")),

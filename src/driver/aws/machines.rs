@@ -26,9 +26,9 @@ pub(super) async fn machine(place: &Place<'_>, arn: &str) -> Asked {
             let why = match (found.r#type(), found.status()) {
                 (StateMachineType::Express, _) => "is an express one: nothing keeps it from starting twice",
                 (_, Some(StateMachineStatus::Deleting)) => "is being deleted",
-                _ => return Ok(Seen::Answer(Answer { ok: true, why: "is active".into(), output: Value::Null })),
+                _ => return Ok(Seen::Answer(Answer::plain(true, "is active"))),
             };
-            Ok(Seen::Answer(Answer { ok: false, why: why.into(), output: Value::Null }))
+            Ok(Seen::Answer(Answer::plain(false, why)))
         }
         Err(e) => absent(place, Failed::of(&e), "StateMachineDoesNotExist"),
     }

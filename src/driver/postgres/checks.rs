@@ -15,7 +15,6 @@
 use super::{Failed, LONG, LookError, Reach, session::Session};
 use crate::world::probe::Answer;
 use futures_util::TryStreamExt as _;
-use serde_json::Value;
 use std::{
     path::Path,
     pin::pin,
@@ -28,10 +27,6 @@ const ONE_FORM: &str = "set timezone = 'UTC'; set datestyle = 'ISO, MDY'; set in
     set extra_float_digits = 3; set bytea_output = 'hex'; set default_transaction_read_only = on";
 const BEGIN: &str = "begin isolation level repeatable read read only";
 
-fn told(ok: bool, why: String) -> Answer {
-    Answer { ok, why, output: Value::Null }
-}
-
 /// The rows that queries return, which there should not be.
 pub(super) async fn violations(files: &[String], folder: &Path, here: &Reach) -> Result<Answer, LookError> {
     let session = Session::open(here, LONG).await.map_err(Failed::look)?;
@@ -42,10 +37,10 @@ pub(super) async fn violations(files: &[String], folder: &Path, here: &Reach) ->
         let rows = rows(&session, &text).await.map_err(|e| e.look().about(file))?;
         if rows > 0 {
             let noun = if rows == 1 { "row violates" } else { "rows violate" };
-            return Ok(told(false, format!("{rows} {noun} {file}")));
+            return Ok(Answer::plain(false, format!("{rows} {noun} {file}")));
         }
     }
-    Ok(told(true, "no row violates the checks".into()))
+    Ok(Answer::plain(true, "no row violates the checks"))
 }
 
 /// How many rows the statements of a text return; none of them is kept.
@@ -67,7 +62,7 @@ pub(super) async fn same(tables: &[String], here: &Reach, there: &Reach) -> Resu
     let met = match (a, b) {
         (false, false) => {
             let why = format!("{} differ: neither database replicates from the other", tables.join(", "));
-            return Ok(told(false, why));
+            return Ok(Answer::plain(false, why));
         }
         (true, _) => meet(&other, &one).await,
         (false, true) => meet(&one, &other).await,
@@ -87,10 +82,10 @@ pub(super) async fn same(tables: &[String], here: &Reach, there: &Reach) -> Resu
             } else {
                 format!("{table} differs: {} rows here, {} on the other site", a.0, b.0)
             };
-            return Ok(told(false, why));
+            return Ok(Answer::plain(false, why));
         }
     }
-    Ok(told(true, format!("{} equal on both sites up to transaction {watermark}", tables.join(", "))))
+    Ok(Answer::plain(true, format!("{} equal on both sites up to transaction {watermark}", tables.join(", "))))
 }
 
 async fn open(at: &Reach) -> Result<Session, Failed> {

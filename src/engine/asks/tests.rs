@@ -27,7 +27,7 @@ fn alone(most: Impact, disruptive_if_unreachable: bool) -> Run {
 }
 
 fn answers(ok: bool) -> Seen {
-    Seen::Answer(Answer { ok, ..Answer::no("") })
+    Seen::Answer(Answer::plain(ok, ""))
 }
 
 fn site(run: &mut Run, name: &str, ok: bool) {

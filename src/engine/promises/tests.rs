@@ -59,7 +59,7 @@ fn a_probe_beside_a_promotion_under_way_saw_no_write() {
     let mut run = Run::planned(steps);
     run.state.policy.accept = ["promote".into()].into();
     run.turn();
-    let ok = || Seen::Answer(probe::Answer { ok: true, why: String::new(), output: serde_json::Value::Null });
+    let ok = || Seen::Answer(probe::Answer::plain(true, String::new()));
     let intended = EventKind::EffectIntended {
         step: "promote".into(),
         effect: EffectNo(1),
@@ -153,7 +153,7 @@ fn a_doubt_that_no_look_settles_is_asked_in_the_end() {
             environment: vec![],
         })
     };
-    let answer = probe::Answer { ok: false, why: String::new(), output: serde_json::Value::Null };
+    let answer = probe::Answer::plain(false, String::new());
     run.turn();
     run.see("oregon", check(), Seen::Answer(answer));
     run.turn();
@@ -199,7 +199,7 @@ fn what_another_machine_sent_may_arrive_for_a_whole_dark_window_whatever_its_clo
     let no = |run: &mut Run| {
         let (argv, limit) = (vec!["is".into(), "cut".into()], Span::secs(30));
         let check = probe::Command { argv, limit, read_only: false, environment: vec![] };
-        let seen = probe::Answer { ok: false, why: String::new(), output: serde_json::Value::Null };
+        let seen = probe::Answer::plain(false, String::new());
         run.see("oregon", What::Command(check), Seen::Answer(seen));
     };
     let taken_over = |host: &str| {
