@@ -1,6 +1,7 @@
 //! What durability, width, waiting and taking up cost, each against a floor of the same run.
 //!
-//!     cargo bench --bench anchor        # other tools beside it: `benches/peers/install` once
+//!     cargo bench --bench anchor            # other tools beside it: `benches/peers/install` once
+//!     cargo bench --bench anchor -- chain   # one part
 //!
 //! Rounds interleave subject and floor, and ratios are taken round by round. A floor that is uneven
 //! says "noisy": that is neither pass nor fail. Prints one JSON object.
@@ -38,6 +39,7 @@ use measure::{is_noisy, spread};
 use run::{Takes, plan, run, text};
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     future::Future,
     io::Write as _,
@@ -57,26 +59,36 @@ const SCALE: usize = if cfg!(debug_assertions) { 20 } else { 1 };
 /// Steps of a chain.
 const CHAIN: usize = 500 / SCALE;
 
+type Measure = fn() -> Value;
+
+/// What is measured, by name.
+const PARTS: [(&str, Measure); 8] = [
+    ("chain", chain),
+    ("peers", || peers::chains(us_a_step)),
+    ("wide", in_its_own_process),
+    ("overhead", overhead),
+    ("plan", offline),
+    ("resume", resumed),
+    ("interrupt", interrupted),
+    ("waiting", waiting),
+];
+
 fn main() {
-    // Memory is measured in a process of its own.
-    if std::env::args().any(|arg| arg == "wide") {
+    let asked: Vec<_> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    if asked == [ALONE] {
         return println!("{}", wide());
     }
-    let wide = Command::new(std::env::current_exe().unwrap()).arg("wide").output().unwrap();
-    println!(
-        "{:#}",
-        json!({
-            "scale": SCALE,
-            "chain": chain(),
-            "peers": peers::chains(us_a_step),
-            "wide": serde_json::from_slice::<Value>(&wide.stdout).unwrap(),
-            "overhead": overhead(),
-            "plan": offline(),
-            "resume": resumed(),
-            "interrupt_ms": interrupted(),
-            "waiting": waiting(),
-        })
-    );
+    let wanted = PARTS.iter().filter(|(name, _)| asked.is_empty() || asked.iter().any(|asked| asked == name));
+    let told: BTreeMap<_, _> = wanted.map(|(name, measure)| (*name, measure())).collect();
+    println!("{:#}", json!({ "scale": SCALE, "measured": told }));
+}
+
+/// Memory is measured in a process of its own, which is asked for by this.
+const ALONE: &str = "wide-alone";
+
+fn in_its_own_process() -> Value {
+    let alone = Command::new(std::env::current_exe().unwrap()).arg(ALONE).output().unwrap();
+    serde_json::from_slice(&alone.stdout).unwrap()
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -243,7 +255,7 @@ fn interrupted() -> Value {
         });
         last.as_secs_f64() * 1000.0
     };
-    json!({ "bar": 50, "ms": spread((0..ROUNDS).map(one).collect()) })
+    json!({ "bar_ms": 50, "ms": spread((0..ROUNDS).map(one).collect()) })
 }
 
 /// A run that waits for a database: what its process holds and uses.

@@ -81,9 +81,8 @@ const UNDO: &str = "on_timeout: undo";
 /// Asks for consent to the irreversible steps, once, before anything else; a run that began without a
 /// person does so where its reach ends ([`within_reach`]). Gives whether the run may go on.
 pub(super) fn consent(cx: &Cx<'_>, turn: &mut Turn) -> bool {
-    let steps: Vec<_> = cx.state.plan.irreversible().collect();
     let alone = cx.state.policy.reach.is_some();
-    if (steps.is_empty() && !alone) || cx.state.past_return() {
+    if (!cx.state.steps.are_lasting() && !alone) || cx.state.past_return() {
         return true;
     }
     if let Some(ask) = consent_asked(cx) {
@@ -98,6 +97,7 @@ pub(super) fn consent(cx: &Cx<'_>, turn: &mut Turn) -> bool {
     } else if alone {
         true
     } else {
+        let steps: Vec<_> = cx.state.plan.irreversible().collect();
         let facts = steps.iter().flat_map(|s| {
             s.prediction
                 .effects

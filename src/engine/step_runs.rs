@@ -33,6 +33,8 @@ struct Shape {
     needed_by: Vec<Vec<usize>>,
     /// Where `finally` begins.
     finally: usize,
+    /// Some of them cannot be undone.
+    lasting: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -57,8 +59,8 @@ impl StepRuns {
         let entry = |waits_for| Entry { run: StepRun::new(at), waits_for, done: false };
         let all: Vec<_> = steps().map(|step| entry(step.needs.len())).collect();
         let agenda = (0..all.len()).filter(|place| all[*place].waits_for == 0).collect();
-        let finally = plan.steps.len();
-        Self { shape: Arc::new(Shape { names, places, needed_by, finally }), all, agenda, left: finally }
+        let (finally, lasting) = (plan.steps.len(), plan.irreversible().next().is_some());
+        Self { shape: Arc::new(Shape { names, places, needed_by, finally, lasting }), all, agenda, left: finally }
     }
 
     /// Where a step stands in the plan.
@@ -125,6 +127,11 @@ impl StepRuns {
     /// among them is over with nothing in doubt, or waits for another.
     pub(super) fn agenda(&self) -> impl Iterator<Item = usize> {
         self.agenda.iter().copied()
+    }
+
+    /// Some of them cannot be undone.
+    pub(super) fn are_lasting(&self) -> bool {
+        self.shape.lasting
     }
 
     /// Every step but those of `finally` is done.

@@ -1,6 +1,6 @@
 //! Events and the heads of runs in the file.
 
-use super::{Failure, Open, commit, count, lease, stored as number, witness};
+use super::{Failure, Open, commit, count, lease, stored as number};
 use crate::{
     clock::Timestamp,
     event::{Event, RunOutcome},
@@ -33,16 +33,6 @@ impl Batch {
     }
 }
 
-/// The lease and the run as an append finds them.
-struct Before {
-    epoch: Epoch,
-    held: bool,
-    /// The run that the lease was last used for.
-    lease_run: Option<String>,
-    /// The run's lease key and end; none: there is no such run.
-    head: Option<(String, Head)>,
-}
-
 /// Adds a batch in one commit, if lease and place are as its writer believes.
 pub(super) fn append(open: &mut Open<'_>, at: &At, mut batch: Batch) -> Result<Head, Failure> {
     let tx = open.begin()?;
@@ -60,7 +50,7 @@ pub(super) fn append(open: &mut Open<'_>, at: &At, mut batch: Batch) -> Result<H
         tx.prepare_cached("UPDATE lease SET run = ? WHERE key = ?")?.execute([at.run.as_str(), at.key.as_str()])?;
     }
     commit(tx)?;
-    witness::note(open.place, &at.key, &at.run, end.seq);
+    open.witness.note(open.place, &at.key, &at.run, end.seq);
     Ok(end)
 }
 
@@ -93,29 +83,25 @@ pub(super) fn set_end(tx: &Connection, row: &RunHead, hash: &[u8; 32]) -> Result
 
 /// The run's end, if the lease is ours and the run ends where we believe; and the lease's run.
 fn expect(tx: &Connection, at: &At) -> Result<(Head, Option<String>), Failure> {
-    let sql = "SELECT l.epoch, l.holder IS NOT NULL, l.run, r.lease_key, r.head_seq, r.head_hash
-               FROM lease l LEFT JOIN run r ON r.id = ?2 WHERE l.key = ?1";
-    let before = tx
-        .prepare_cached(sql)?
-        .query_row([at.key.as_str(), at.run.as_str()], |row| {
-            let key: Option<String> = row.get(3)?;
-            let head = match key {
-                Some(key) => Some((key, head(row, 4)?)),
-                None => None,
-            };
-            Ok(Before { epoch: Epoch(count(row, 0)?), held: row.get(1)?, lease_run: row.get(2)?, head })
-        })
+    // Two questions: of a join SQLite makes a new plan each time that it is asked.
+    let lease = tx
+        .prepare_cached("SELECT epoch, run FROM lease WHERE key = ? AND holder IS NOT NULL")?
+        .query_row([at.key.as_str()], |row| Ok((Epoch(count(row, 0)?), row.get(1)?)))
         .optional()?;
-    let Some(before) = before.filter(|b| b.held && b.epoch == at.epoch) else {
+    let Some((_, lease_run)) = lease.filter(|(epoch, _)| *epoch == at.epoch) else {
         return Err(lease::fenced(tx, &at.key)?.into());
     };
-    let end = match before.head {
+    let run = tx
+        .prepare_cached("SELECT lease_key, head_seq, head_hash FROM run WHERE id = ?")?
+        .query_row([at.run.as_str()], |row| Ok((row.get::<_, String>(0)?, head(row, 1)?)))
+        .optional()?;
+    let end = match run {
         Some((key, head)) if key == at.key.as_str() => head,
         Some(_) => return Err(StoreError::Conflict.into()),
         None if at.after == Seq(0) => START,
         None => return Err(StoreError::NoSuchRun(at.run.to_string()).into()),
     };
-    if end.seq == at.after { Ok((end, before.lease_run)) } else { Err(StoreError::Conflict.into()) }
+    if end.seq == at.after { Ok((end, lease_run)) } else { Err(StoreError::Conflict.into()) }
 }
 
 /// A run's end: its place, and in the column after that its hash.

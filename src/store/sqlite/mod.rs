@@ -1,8 +1,9 @@
 //! The store on disk: one SQLite file per realm, and a kernel lock per lease.
 //!
 //! An append is one commit, on the disk when it returns (WAL, `synchronous=FULL`), and with it all
-//! that was committed before. One connection, used through `spawn_blocking`: virtual time stands
-//! still while a commit is under way. After a failed commit nobody knows whether it was applied: the
+//! that was committed before. One connection. Events are committed on the runtime's own thread while the
+//! disk is quick; all else, and what a slow disk is given, goes through `spawn_blocking`: virtual time
+//! stands still while a commit is under way. After a failed commit nobody knows whether it was applied: the
 //! connection is dropped, the next one first writes the log into the database with a sync of its
 //! own, and what it then reads is on the disk.
 //!
@@ -35,8 +36,13 @@ use place::Place;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 use std::{
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
+use witness::Witness;
 
 /// Journals, leases and inboxes of one realm in one file.
 #[derive(Clone, Debug)]
@@ -48,13 +54,20 @@ struct Inner {
     clocks: Clocks,
     access: Access,
     db: Mutex<Db>,
+    /// The last append took no longer than [`QUICK`].
+    quick: AtomicBool,
 }
+
+/// So long an append may keep the runtime's thread from people and clocks. A disk that takes longer once
+/// is waited for on another thread until it does not any more.
+const QUICK: Duration = Duration::from_millis(2);
 
 /// The connection and what is known through it.
 #[derive(Debug, Default)]
 struct Db {
     conn: Option<Connection>,
     watch: Watch,
+    witness: Witness,
     /// A commit failed: what is read next must be synced first.
     doubt: bool,
 }
@@ -64,16 +77,20 @@ impl SqliteStore {
     pub fn open(home: &Path, realm: Realm, clocks: Clocks) -> Result<Self, OpenError> {
         let place = Place::new(home, realm);
         let conn = open::create(&place)?;
-        let db = Mutex::new(Db { conn: Some(conn), ..Db::default() });
-        Ok(Self(Arc::new(Inner { place, clocks, access: Access::Write, db })))
+        Ok(Self::on(place, Some(conn), clocks, Access::Write))
     }
 
     /// Opens it for reading. Makes nothing: where there is no store there are no runs, until
     /// somebody makes one.
     pub fn open_to_read(home: &Path, realm: Realm, clocks: Clocks) -> Result<Self, OpenError> {
         let place = Place::new(home, realm);
-        let db = Mutex::new(Db { conn: open::existing(&place, Access::Read)?, ..Db::default() });
-        Ok(Self(Arc::new(Inner { place, clocks, access: Access::Read, db })))
+        let conn = open::existing(&place, Access::Read)?;
+        Ok(Self::on(place, conn, clocks, Access::Read))
+    }
+
+    fn on(place: Place, conn: Option<Connection>, clocks: Clocks, access: Access) -> Self {
+        let db = Mutex::new(Db { conn, ..Db::default() });
+        Self(Arc::new(Inner { place, clocks, access, db, quick: AtomicBool::new(false) }))
     }
 
     /// Does a job on the connection, off the runtime's thread. `None`: there is no store (and we
@@ -84,7 +101,7 @@ impl SqliteStore {
         F: FnOnce(&mut Open<'_>) -> Result<T, Failure> + Send + 'static,
     {
         let inner = self.0.clone();
-        match tokio::task::spawn_blocking(move || inner.work(job)).await {
+        match tokio::task::spawn_blocking(move || inner.work(inner.db(), job)).await {
             Ok(result) => result,
             Err(gone) => match gone.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -101,19 +118,69 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&mut Open<'_>) -> Result<T, Failure> + Send + 'static,
     {
-        let no = |why: String| StoreError::Outage { applied: Applied::No, why };
-        if self.0.access == Access::Read {
-            return Err(no("it was opened for reading".to_owned()));
+        self.may_write()?;
+        self.with(job).await?.ok_or_else(|| self.gone())
+    }
+
+    /// As `write`, at once while the disk is quick: to another thread and back is a longer way than its.
+    async fn write_at_once<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Open<'_>) -> Result<T, Failure> + Send + 'static,
+    {
+        self.may_write()?;
+        let inner = self.0.clone();
+        let timed = move |open: &mut Open<'_>| {
+            let begun = Instant::now();
+            let done = job(open);
+            inner.quick.store(begun.elapsed() <= QUICK, Ordering::Relaxed);
+            done
+        };
+        let done = match self.0.try_now(timed) {
+            Ok(done) => done?,
+            Err(timed) => self.with(timed).await?,
+        };
+        done.ok_or_else(|| self.gone())
+    }
+
+    fn may_write(&self) -> Result<(), StoreError> {
+        match self.0.access {
+            Access::Write => Ok(()),
+            Access::Read => Err(unapplied("it was opened for reading".to_owned())),
         }
-        self.with(job).await?.ok_or_else(|| no(format!("{} is gone", self.0.place.database().display())))
+    }
+
+    fn gone(&self) -> StoreError {
+        unapplied(format!("{} is gone", self.0.place.database().display()))
     }
 }
 
+fn unapplied(why: String) -> StoreError {
+    StoreError::Outage { applied: Applied::No, why }
+}
+
 impl Inner {
-    fn work<T>(&self, job: impl FnOnce(&mut Open<'_>) -> Result<T, Failure>) -> Result<Option<T>, StoreError> {
+    fn db(&self) -> MutexGuard<'_, Db> {
         // A job that panicked rolled back as it unwound, and took its connection along.
-        let mut db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
-        let Db { conn, watch, doubt } = &mut *db;
+        self.db.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does a job here and now; gives it back where the disk is slow, or somebody uses the connection.
+    fn try_now<T, F>(&self, job: F) -> Result<Result<Option<T>, StoreError>, F>
+    where
+        F: FnOnce(&mut Open<'_>) -> Result<T, Failure>,
+    {
+        match self.db.try_lock() {
+            Ok(db) if self.quick.load(Ordering::Relaxed) => Ok(self.work(db, job)),
+            _ => Err(job),
+        }
+    }
+
+    fn work<T, F>(&self, mut db: MutexGuard<'_, Db>, job: F) -> Result<Option<T>, StoreError>
+    where
+        F: FnOnce(&mut Open<'_>) -> Result<T, Failure>,
+    {
+        let Db { conn, watch, witness, doubt } = &mut *db;
         if conn.is_none() {
             *watch = Watch::default();
             *conn = open::existing(&self.place, self.access)?;
@@ -122,7 +189,7 @@ impl Inner {
         let settled = if *doubt { sync_log(&open) } else { Ok(()) };
         let done = settled.and_then(|()| {
             *doubt = false;
-            job(&mut Open { conn: &mut open, watch, place: &self.place, clocks: &self.clocks })
+            job(&mut Open { conn: &mut open, watch, witness, place: &self.place, clocks: &self.clocks })
         });
         if !matches!(done, Err(Failure::Sqlite { .. })) {
             *conn = Some(open);
@@ -145,6 +212,7 @@ impl Inner {
 struct Open<'a> {
     conn: &'a mut Connection,
     watch: &'a mut Watch,
+    witness: &'a mut Witness,
     place: &'a Place,
     clocks: &'a Clocks,
 }
@@ -262,7 +330,7 @@ impl Store for SqliteStore {
         super::chain::check_batch(fence, run, after, batch)?;
         let place = events::At { key: fence.key.clone(), epoch: fence.epoch, run: run.clone(), after };
         let batch = events::Batch::of(batch, &place)?;
-        self.write(move |open| events::append(open, &place, batch)).await
+        self.write_at_once(move |open| events::append(open, &place, batch)).await
     }
 
     async fn read(&self, run: &RunId, from: Seq) -> Result<Vec<Event>, StoreError> {

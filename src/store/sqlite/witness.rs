@@ -7,16 +7,28 @@
 
 use super::place::{self, Place};
 use crate::ids::{LeaseKey, RunId, Seq};
-use std::{fs, os::unix::fs::FileExt as _};
+use std::{
+    fs::{self, File},
+    os::unix::fs::FileExt as _,
+};
 
 /// Room for a run's name and a number; the note before is written over whole.
 const WIDTH: usize = 64;
 
-/// Notes that a run was written up to there.
-pub(super) fn note(place: &Place, key: &LeaseKey, run: &RunId, last: Seq) {
-    if let Ok(file) = place::lock_file(&place.note(key)) {
-        let text = format!("{:<WIDTH$}\n", format!("{run} {last}"));
-        drop(file.write_all_at(text.as_bytes(), 0));
+/// The file of the key that was written under last, kept open: a note follows every commit.
+#[derive(Debug, Default)]
+pub(super) struct Witness(Option<(LeaseKey, File)>);
+
+impl Witness {
+    /// Notes that a run was written up to there.
+    pub(super) fn note(&mut self, place: &Place, key: &LeaseKey, run: &RunId, last: Seq) {
+        if self.0.as_ref().is_none_or(|(of, _)| of != key) {
+            self.0 = place::lock_file(&place.note(key)).ok().map(|file| (key.clone(), file));
+        }
+        if let Some((_, file)) = &self.0 {
+            let text = format!("{:<WIDTH$}\n", format!("{run} {last}"));
+            drop(file.write_all_at(text.as_bytes(), 0));
+        }
     }
 }
 
