@@ -414,9 +414,9 @@ impl Keeper {
         ledger: &Ledger,
         (by_hand, own): (bool, Option<NoteNo>),
     ) -> Result<Option<Against>, StoreError> {
-        if let Some((who, since, why)) = &ledger.brake {
+        if let Some(brake) = &ledger.brake {
             return Ok(Some(Against {
-                why: format!("{} put the brake on at {since}: {why}", who.operator),
+                why: brake.to_string(),
                 next: "lifeboat release     lifts it; what is true by then starts at its next change".into(),
             }));
         }

@@ -8,7 +8,10 @@ use crate::{
     ids::{NoteNo, RunId},
     store::{Book, StoreError},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// What the notes come to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,14 +26,31 @@ pub struct Ledger {
     pub ahead: BTreeMap<(AlarmArn, Timestamp), Timestamp>,
     /// Triggers that are not quiet.
     pub standing: BTreeMap<TriggerId, Standing>,
-    /// Nothing begins by itself: who said so, when and why.
-    pub brake: Option<(Who, Timestamp, String)>,
+    /// Nothing begins by itself.
+    pub brake: Option<Brake>,
     /// Runs that began by themselves and that a person knows of.
     pub acknowledged: BTreeSet<RunId>,
     /// Of which trigger each failover is that was decided to begin.
     pub starts: BTreeMap<NoteNo, TriggerId>,
     /// What was decided to begin, and did neither begin nor fail to.
     pub pending: BTreeMap<NoteNo, Pending>,
+}
+
+/// That nothing begins by itself: who said so, when and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brake {
+    /// Who.
+    pub by: Who,
+    /// When.
+    pub since: Timestamp,
+    /// Why.
+    pub why: String,
+}
+
+impl fmt::Display for Brake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} put the brake on at {}: {}", self.by.operator, self.since, self.why)
+    }
 }
 
 /// What an alarm said last.
@@ -75,6 +95,13 @@ pub struct Pending {
 const PAGE: usize = 1000;
 
 impl Ledger {
+    /// The brake, if it was put on after a note and is still on.
+    pub async fn brake_since(book: &dyn Book, note: NoteNo) -> Result<Option<Brake>, StoreError> {
+        let mut since = Self { head: note, ..Self::default() };
+        since.catch_up(book).await?;
+        Ok(since.brake)
+    }
+
     /// Takes in what was written since, by whomever.
     pub async fn catch_up(&mut self, book: &dyn Book) -> Result<(), StoreError> {
         loop {
@@ -95,7 +122,9 @@ impl Ledger {
             NoteKind::Began { decision, .. } | NoteKind::NotBegun { decision, .. } => {
                 self.pending.remove(decision);
             }
-            NoteKind::Braked { why } => self.brake = Some((note.by.clone(), note.at, why.clone())),
+            NoteKind::Braked { why } => {
+                self.brake = Some(Brake { by: note.by.clone(), since: note.at, why: why.clone() });
+            }
             NoteKind::Released { .. } => self.brake = None,
             NoteKind::Acknowledged { run } => {
                 self.acknowledged.insert(run.clone());

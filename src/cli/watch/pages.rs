@@ -3,8 +3,8 @@
 use super::Told;
 use crate::{
     cli::wiring::World,
-    event::{Event, EventKind, PauseReason, TriggerId},
-    ids::{AskId, Digest, RunId},
+    event::{Event, EventKind, Note, NoteKind, PauseReason, TriggerId},
+    ids::{AskId, Digest, NoteNo, RunId},
     runbook::Notify,
     view::{Commands, SCHEMA},
 };
@@ -102,10 +102,10 @@ pub(super) async fn tell_all(world: Option<World>, places: Vec<Notify>, page: Pa
     let one = async |place: &Notify| {
         let mut pauses = PAUSES.iter().filter(|_| world.as_ref().is_some_and(|world| world.live.is_some()));
         loop {
-            let (name, failed) = tell(world.as_ref(), place, &page).await;
+            let failed = tell(world.as_ref(), place, &page).await.err();
             match (&failed, pauses.next()) {
                 (Some(_), Some(pause)) => tokio::time::sleep(*pause).await,
-                _ => return drop(to.send(Told::Paged { to: name, message: page.line(), failed })),
+                _ => return drop(to.send(Told::Paged { to: name(place), message: page.line(), failed })),
             }
         }
     };
@@ -113,32 +113,42 @@ pub(super) async fn tell_all(world: Option<World>, places: Vec<Notify>, page: Pa
     drop(to.send(Told::AllPaged));
 }
 
-/// Tells it in one place. Gives the place in words, and why it could not be told.
-async fn tell(world: Option<&World>, place: &Notify, page: &Page) -> (String, Option<String>) {
-    let (name, address) = match place {
-        Notify::Topic(arn) => (arn.clone(), Ok(arn.clone())),
-        Notify::Webhook(text) => {
-            let url = address(text);
-            // The whole of it may be a secret.
-            let host = url.as_ref().ok().and_then(|url| url.host_str().map(str::to_owned));
-            (host.unwrap_or_else(|| text.clone()), url.map(String::from))
-        }
-    };
-    let Some(live) = world.and_then(|world| world.live.as_ref()) else {
-        return (name, Some("the sandbox tells nobody".to_owned()));
-    };
-    let sent = match (place, address) {
-        (_, Err(why)) => Err(why),
-        (Notify::Topic(_), Ok(arn)) => {
-            let sent = live.outposts().publish(&arn, &page.subject, &page.message()).await;
+/// Tells it in one place.
+async fn tell(world: Option<&World>, place: &Notify, page: &Page) -> Result<(), String> {
+    let live = world.and_then(|world| world.live.as_ref()).ok_or("the sandbox tells nobody")?;
+    match place {
+        Notify::Topic(arn) => {
+            let sent = live.outposts().publish(arn, &page.subject, &page.message()).await;
             sent.map(drop).map_err(|why| why.to_string())
         }
-        (Notify::Webhook(_), Ok(url)) => {
-            let token = Digest::of(page.line().as_bytes());
-            live.tell(&url, token.as_str(), &page.object()).await.map_err(|why| why.to_string())
+        Notify::Webhook(text) => {
+            let (url, token) = (address(text)?, Digest::of(page.line().as_bytes()));
+            live.tell(url.as_str(), token.as_str(), &page.object()).await.map_err(|why| why.to_string())
         }
+    }
+}
+
+/// A place in words. The whole of a webhook's address may be a secret.
+fn name(place: &Notify) -> String {
+    match place {
+        Notify::Topic(arn) => arn.clone(),
+        Notify::Webhook(text) => {
+            let host = address(text).ok().and_then(|url| url.host_str().map(str::to_owned));
+            host.unwrap_or_else(|| text.clone())
+        }
+    }
+}
+
+/// Where a page was not told yet, by the notes after one.
+pub(super) fn untold(page: &Page, places: &[Notify], notes: &[Note], since: NoteNo) -> Vec<Notify> {
+    let line = page.line();
+    let is_told = |place: &Notify| {
+        let name = name(place);
+        notes.iter().filter(|note| note.no > since).any(|note| {
+            matches!(&note.kind, NoteKind::Told { to, message, failed: None } if *to == name && *message == line)
+        })
     };
-    (name, sent.err())
+    places.iter().filter(|place| !is_told(place)).cloned().collect()
 }
 
 fn address(text: &str) -> Result<reqwest::Url, String> {
@@ -147,4 +157,32 @@ fn address(text: &str) -> Result<reqwest::Url, String> {
         None => text.to_owned(),
     };
     found.parse().map_err(|_| "it is no URL".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::Timestamp, event::Who};
+
+    #[test]
+    fn a_page_is_owed_wherever_it_was_not_told_since_it_was_due() {
+        let page = Page::of_trigger(
+            &TriggerId { runbook: "shop".into(), trigger: "lost".into() },
+            "it is true".to_owned(),
+            "lifeboat status".to_owned(),
+        );
+        let by = Who { operator: "watch".into(), host: "here".into(), pid: 1 };
+        let told = |no, to: &str, failed: Option<&str>| Note {
+            no: NoteNo(no),
+            at: Timestamp(0),
+            by: by.clone(),
+            kind: NoteKind::Told { to: to.into(), message: page.line(), failed: failed.map(str::to_owned) },
+        };
+        let [topic, hook] = [Notify::Topic("arn:t".into()), Notify::Webhook("https://pager.example/s3cret".into())];
+        let places = [topic.clone(), hook.clone()];
+        let owed = |notes: &[Note]| untold(&page, &places, notes, NoteNo(5));
+        assert_eq!(owed(&[told(4, "arn:t", None)]), places, "that was before");
+        assert_eq!(owed(&[told(6, "arn:t", None)]), [hook], "one place is not the other");
+        assert_eq!(owed(&[told(6, "pager.example", None), told(7, "arn:t", Some("no answer"))]), [topic]);
+    }
 }

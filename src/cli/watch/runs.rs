@@ -107,6 +107,32 @@ impl Runs {
         Ok((state.plan.direction == Direction::Reprotect).then_some(head.id))
     }
 
+    /// What people must know of the last runs that began by themselves, where they came to rest since a time: what
+    /// asks is told by whoever takes it up.
+    pub(super) async fn last_words(
+        &self,
+        runbooks: impl Iterator<Item = &String>,
+        since: Timestamp,
+    ) -> Result<Vec<(String, Page)>, StoreError> {
+        let mut pages = vec![];
+        for runbook in runbooks {
+            let Some(head) = self.store.runs(Some(&LeaseKey::new(runbook))).await?.into_iter().next() else { continue };
+            let events = match self.store.read(&head.id, Seq(1)).await {
+                Err(outage @ StoreError::Outage { .. }) => return Err(outage),
+                other => other.unwrap_or_default(),
+            };
+            let Ok(state) = RunState::replay(&events) else { continue };
+            let rests = state.outcome.is_some() || state.paused.is_some();
+            if state.cause.is_some() && rests && state.open_asks().next().is_none() && state.last_at >= since {
+                let known = commands(&self.common, &crate::cli::run::typed(&state.plan));
+                let mut asked = Asked::default();
+                let last = events.iter().filter_map(|event| Page::of(event, &mut asked, &known)).last();
+                pages.extend(last.map(|page| (runbook.clone(), page)));
+            }
+        }
+        Ok(pages)
+    }
+
     /// Takes up what a watcher left unfinished and nobody holds.
     pub(super) async fn take_up_orphans(&self, keys: Vec<LeaseKey>, now: Timestamp) {
         for key in keys {

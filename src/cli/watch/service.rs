@@ -23,6 +23,7 @@ use crate::{
     engine::{self, Signals},
     event::{Decision, Note, NoteKind, TriggerId},
     ids::{LeaseKey, NoteNo, RunId},
+    runbook::Notify,
     store::{Book, StoreError},
     view::{self, notes},
     watch::{Keeper, Standing, id_of},
@@ -127,22 +128,23 @@ impl Service {
         Ok(service)
     }
 
-    /// What was decided lately and told to nobody: whoever was to tell it was killed first.
+    /// What people must know of the last hour and were not told: whoever was to tell it was killed first, or
+    /// could not.
     async fn tell_untold(&mut self, book: &dyn Book) -> Result<(), StoreError> {
         const BACK: usize = 1000;
         const LATELY: Span = Span::hours(1);
         let (now, head) = (self.clock.now(), self.keeper.ledger().head);
+        let lately = now.before(LATELY);
         let notes = book.read(NoteNo(head.0.saturating_sub(BACK as u64)), BACK).await?;
-        let told = |line: &str, since: NoteNo| {
-            let tells = |kind: &NoteKind| matches!(kind, NoteKind::Told { message, .. } if message == line);
-            notes.iter().any(|note| note.no > since && tells(&note.kind))
-        };
-        for note in notes.iter().filter(|note| now.since(note.at) <= LATELY) {
-            if let Some((runbook, page)) = self.page_of(note)
-                && self.keeper.policies().get(&runbook).is_some_and(|found| !found.notify.is_empty())
-                && !told(&page.line(), note.no)
-            {
-                self.page(&runbook, page);
+        let recent = notes.iter().filter(|note| note.at >= lately);
+        let decided = recent.filter_map(|note| self.page_of(note).map(|page| (note.no, page)));
+        let of_runs = self.runs.last_words(self.keeper.policies().keys(), lately).await?;
+        let all: Vec<_> = decided.chain(of_runs.into_iter().map(|page| (NoteNo(0), page))).collect();
+        for (since, (runbook, page)) in all {
+            let places = self.keeper.policies().get(&runbook).map_or(&[][..], |found| &found.notify);
+            let places = pages::untold(&page, places, &notes, since);
+            if !places.is_empty() {
+                self.page_at(&runbook, page, places);
             }
         }
         Ok(())
@@ -159,8 +161,8 @@ impl Service {
         if args.queue.is_empty() && args.listen.is_none() && !args.stdin {
             self.log(&format!("no way in is open: alarms are only looked at, every {RECONCILE}"));
         }
-        if let Some((who, since, why)) = &self.keeper.ledger().brake {
-            self.log(&format!("the brake is on since {since}, by {}: {why}", who.operator));
+        if let Some(brake) = &self.keeper.ledger().brake {
+            self.log(&format!("the brake is on: {brake}"));
         }
     }
 
@@ -382,11 +384,16 @@ impl Service {
 
     /// Tells people, wherever the runbook says.
     fn page(&mut self, runbook: &str, page: Page) {
+        let places = self.keeper.policies().get(runbook).map(|found| found.notify.clone());
+        self.page_at(runbook, page, places.unwrap_or_default());
+    }
+
+    fn page_at(&mut self, runbook: &str, page: Page, places: Vec<Notify>) {
         self.log(&format!("people are told: {}", page.line()));
-        let Some(found) = self.keeper.policies().get(runbook).cloned() else { return };
+        let Some(found) = self.keeper.policies().get(runbook) else { return };
         self.paging += 1;
-        let world = self.sight.world(&found);
-        tokio::spawn(pages::tell_all(world, found.notify.clone(), page, self.to.clone()));
+        let world = self.sight.world(found);
+        tokio::spawn(pages::tell_all(world, places, page, self.to.clone()));
     }
 
     fn commands(&self, runbook: &str) -> view::Commands {

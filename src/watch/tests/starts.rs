@@ -29,6 +29,21 @@ async fn a_brake_that_is_put_on_before_it_began_stops_it() {
 }
 
 #[tokio::test]
+async fn a_brake_that_is_put_on_while_a_run_is_planned_is_found_from_its_decision_on() {
+    let mut desk = decided().await;
+    let decision = desk.keeper.starts(desk.now).await.unwrap()[0].decision;
+    let braked = |desk: &Desk| {
+        let book = desk.book.clone();
+        async move { Ledger::brake_since(&book, decision).await.unwrap() }
+    };
+    assert_eq!(braked(&desk).await, None);
+    desk.keeper.note(NoteKind::Braked { why: "we know".into() }, desk.now).await.unwrap();
+    assert_eq!(braked(&desk).await.map(|brake| brake.why).as_deref(), Some("we know"));
+    desk.keeper.note(NoteKind::Released { why: "go".into() }, desk.now).await.unwrap();
+    assert_eq!(braked(&desk).await, None);
+}
+
+#[tokio::test]
 async fn what_could_not_begin_for_an_hour_does_not_begin_by_itself_any_more() {
     let mut desk = decided().await;
     let (soon, late) = (desk.now + Span::mins(59), desk.now + Span::mins(61));
