@@ -93,6 +93,12 @@ impl Running {
         panic!("it ended without `{text}`:\n{heard}");
     }
 
+    /// Its number.
+    #[allow(dead_code, reason = "shared: each uses its part")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGINT, as Ctrl-C sends it.
     pub(crate) fn interrupt(&self) {
         self.signal(Signal::INT);

@@ -1,0 +1,226 @@
+//! From the message of an alarm to the first intent: how long a watcher takes to begin a failover with `hold: 0s`.
+//! The real program, in front of the double's queue; each round has a watcher, a record, a queue and alarms of its
+//! own. The second of two alarms completes the trigger; what is measured runs from the note that it was heard to
+//! the event of the first intent, both by the times that the program commits.
+//!
+//!     cargo bench --bench alarm         # needs `tests/run` once: it installs the double
+//!
+//! Between the two lie a look at the alarms' runs, the plan with its looks at both Regions, and two commits. How
+//! long the double takes to answer is part of it: `floor` is one describe of the double's databases. Prints one JSON
+//! object.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    dead_code,
+    reason = "a measurement ends by panicking"
+)]
+
+#[path = "../../tests/wire/double.rs"]
+mod double;
+#[path = "../../tests/wire/environment.rs"]
+mod environment;
+#[path = "../../tests/wire/http.rs"]
+mod http;
+#[path = "../../tests/it/binary/spoken.rs"]
+mod spoken;
+#[path = "../../tests/wire/witness.rs"]
+mod witness;
+
+use double::Double;
+use serde_json::{Value, json};
+use spoken::Running;
+use std::{fs, path::Path, process::Command, time::Instant};
+use witness::Witness;
+
+const ROUNDS: usize = 25;
+/// A start takes no longer than this in 95 of 100 rounds, in ms.
+const BAR: u64 = 100;
+/// The account of calls that say none.
+const ACCOUNT: &str = "123456789012";
+const HOME: (&str, &str) = ("ohio", "us-east-2");
+const STANDBY: (&str, &str) = ("oregon", "us-west-2");
+const NAME: &str = "www.example.com";
+
+fn main() {
+    println!("{:#}", measured());
+}
+
+fn measured() -> Value {
+    let bench = Bench::new();
+    // The first reads files that the others find in memory.
+    bench.once(0);
+    let rounds: Vec<_> = (1..=ROUNDS).map(|round| bench.once(round)).collect();
+    let all = |of: fn(&Round) -> u64| rounds.iter().map(of).collect::<Vec<_>>();
+    let (intent, wall) = (all(|round| round.intent), all(|round| round.wall));
+    json!({
+        "rounds": ROUNDS,
+        "bar_ms_p95": BAR,
+        "met": at(&intent, 95) <= BAR,
+        "heard_to_intent_ms": quantiles(&intent),
+        "alarm_to_intent_ms": quantiles(&wall),
+        "floor_ms": quantiles(&(0..ROUNDS).map(|_| bench.floor()).collect::<Vec<_>>()),
+    })
+}
+
+fn quantiles(values: &[u64]) -> Value {
+    json!({ "min": at(values, 0), "p50": at(values, 50), "p95": at(values, 95), "max": at(values, 100) })
+}
+
+/// The least value that so many of a hundred do not exceed.
+fn at(values: &[u64], percent: usize) -> u64 {
+    let mut values = values.to_vec();
+    values.sort_unstable();
+    values[(values.len() * percent).div_ceil(100).saturating_sub(1)]
+}
+
+/// One start, in ms.
+struct Round {
+    /// From the note that the second alarm was heard to the first intent.
+    intent: u64,
+    /// From the change of that alarm until the intent could be read.
+    wall: u64,
+}
+
+struct Bench {
+    endpoint: String,
+    witness: Witness,
+    zone: String,
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        environment::settle();
+        let double = Double::shared();
+        let witness = Witness::of(ACCOUNT);
+        let zone = witness.build(HOME, STANDBY);
+        double.control("POST", "clock", &json!({ "scale": 0 }));
+        let endpoint = format!("http://{}", double.address());
+        Self { endpoint, witness, zone, folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn call(&self, service: &str, operation: &str, asked: &Value) -> Value {
+        self.witness.call(service, STANDBY.1, operation, asked)
+    }
+
+    /// The world before a failover.
+    fn reset(&self) {
+        let size = json!({ "AutoScalingGroupName": "web", "MinSize": 1, "DesiredCapacity": 2, "MaxSize": 16 });
+        self.call("autoscaling", "update_auto_scaling_group", &size);
+        let set = |(site, weight): (&str, u32)| {
+            let records = [json!({ "Value": "192.0.2.1" })];
+            let set = json!({ "Name": NAME, "Type": "A", "SetIdentifier": site, "Weight": weight, "TTL": 60, "ResourceRecords": records });
+            json!({ "Action": "UPSERT", "ResourceRecordSet": set })
+        };
+        let changes = [(HOME.0, 100), (STANDBY.0, 0)].map(set);
+        let batch = json!({ "HostedZoneId": self.zone, "ChangeBatch": { "Changes": changes } });
+        self.call("route53", "change_resource_record_sets", &batch);
+    }
+
+    /// Two alarms that are well, and a queue that hears of their changes from now on.
+    fn alarms(&self, names: &[String; 2], round: usize) -> String {
+        let topic = self.call("sns", "create_topic", &json!({ "Name": format!("dr-{round}") }))["TopicArn"].take();
+        for name in names {
+            let alarm = json!({
+                "AlarmName": name, "MetricName": "Down", "Namespace": "Test", "Period": 60, "EvaluationPeriods": 1,
+                "Threshold": 1.0, "Statistic": "Sum", "ComparisonOperator": "GreaterThanThreshold", "AlarmActions": [topic],
+            });
+            self.call("cloudwatch", "put_metric_alarm", &alarm);
+            self.goes(name, "OK");
+        }
+        let queue =
+            self.call("sqs", "create_queue", &json!({ "QueueName": format!("alarms-{round}") }))["QueueUrl"].take();
+        let endpoint = format!("arn:aws:sqs:{}:{ACCOUNT}:alarms-{round}", STANDBY.1);
+        self.call("sns", "subscribe", &json!({ "TopicArn": topic, "Protocol": "sqs", "Endpoint": endpoint }));
+        queue.as_str().unwrap().to_owned()
+    }
+
+    fn goes(&self, alarm: &str, state: &str) {
+        let asked = json!({ "AlarmName": alarm, "StateValue": state, "StateReason": "a measurement" });
+        self.call("cloudwatch", "set_alarm_state", &asked);
+    }
+
+    fn runbook(&self, names: &[String; 2]) -> std::path::PathBuf {
+        let endpoint = &self.endpoint;
+        let site =
+            |(name, region): (&str, &str)| format!("{name}: {{ region: {region}, endpoint_url: \"{endpoint}\" }}");
+        let alarm = |name: &String| format!("{{ alarm: \"arn:aws:cloudwatch:{}:{ACCOUNT}:alarm:{name}\" }}", STANDBY.1);
+        let each = |what: &str| {
+            let one = |(name, _): (&str, &str)| format!("{name}: {{ {} }}", what.replace("SITE", name));
+            format!("sites: {{ {}, {} }}", one(HOME), one(STANDBY))
+        };
+        let text = format!(
+            "version: 1
+name: flow
+sites: {{ {}, {} }}
+aws: {{ endpoint_url: \"{endpoint}\" }}
+primary: ohio
+standby: oregon
+resources:
+  orders: {{ kind: rds-instance, engine: postgres, {} }}
+  web: {{ kind: autoscaling-group, sizes: {{ serving: {{ min: 4, desired: 8, max: 16 }} }}, {} }}
+  www: {{ kind: weighted-record, zone: {}, type: A, records: [{NAME}], {} }}
+triggers:
+  - {{ name: lost, when: {{ of: [{}, {}] }}, hold: 0s, autonomy: full }}
+failover:
+  - {{ id: grow, action: scale, resource: web, with: {{ to: serving }} }}
+  - {{ id: promote, action: promote-replica, resource: orders }}
+  - {{ id: traffic, action: shift-traffic, resource: www }}
+",
+            site(HOME),
+            site(STANDBY),
+            each("identifier: orders"),
+            each("name: web"),
+            self.zone,
+            each("set_identifier: SITE"),
+            alarm(&names[0]),
+            alarm(&names[1]),
+        );
+        let path = self.folder.path().join("flow.yaml");
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn watch(runbook: &Path, queue: &str, store: &Path) -> Running {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lifeboat"));
+        environment::give(&mut command).arg("watch").arg(runbook).args(["--queue", queue, "--queue-region", STANDBY.1]);
+        Running::start(command.arg("--store").arg(store))
+    }
+
+    /// One start, stopped as soon as it has begun.
+    fn once(&self, round: usize) -> Round {
+        self.reset();
+        let names = ["orders", "canary"].map(|name| format!("{name}-{round}"));
+        let queue = self.alarms(&names, round);
+        let store = tempfile::tempdir().unwrap();
+        let mut watch = Self::watch(&self.runbook(&names), &queue, store.path());
+        for _ in &names {
+            watch.hears(r#""way":"looked""#);
+        }
+        self.goes(&names[0], "ALARM");
+        watch.hears(r#""way":"queue""#);
+        let start = Instant::now();
+        self.goes(&names[1], "ALARM");
+        let heard = time(&next(&mut watch, |line| line["note"] == "heard"));
+        let intent = time(&next(&mut watch, |line| line["event"] == "effect_intended"));
+        let wall = u64::try_from(start.elapsed().as_millis()).unwrap();
+        watch.kill();
+        Round { intent: intent - heard, wall }
+    }
+
+    /// One describe of the double, in ms.
+    fn floor(&self) -> u64 {
+        let start = Instant::now();
+        self.call("rds", "describe_db_instances", &json!({}));
+        u64::try_from(start.elapsed().as_millis()).unwrap()
+    }
+}
+
+fn next(watch: &mut Running, wanted: impl Fn(&Value) -> bool) -> Value {
+    std::iter::from_fn(|| watch.line()).find(|line| wanted(line)).expect("it ended")
+}
+
+fn time(line: &Value) -> u64 {
+    line["at"].as_u64().unwrap()
+}
