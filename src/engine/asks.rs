@@ -2,7 +2,7 @@
 
 use super::{
     decide::{Cx, Turn},
-    state::RunState,
+    state::{Phase, RunState},
 };
 use crate::{
     action::Question,
@@ -119,10 +119,12 @@ fn consent_asked<'a>(cx: &Cx<'a>) -> Option<&'a Ask> {
 }
 
 /// Whether a step may do something without a person, or by the consent of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
     /// It may.
     Within,
+    /// It may by what is seen: the site being left is dead.
+    BySight(Vec<Fact>),
     /// A person is asked, or the site being left is looked at.
     Waits,
     /// A person said no.
@@ -142,7 +144,7 @@ pub(super) fn within_reach(cx: &Cx<'_>, step: &PlanStep, gravity: Impact, turn: 
     }
     if reach.disruptive_if_unreachable && gravity == Impact::Disruptive {
         match site_left(cx) {
-            SiteLeft::Dead => return Reach::Within,
+            SiteLeft::Dead { since } => return Reach::BySight(sighted(cx, since)),
             SiteLeft::Unsure => return Reach::Waits,
             SiteLeft::MayLive => {}
         }
@@ -151,9 +153,14 @@ pub(super) fn within_reach(cx: &Cx<'_>, step: &PlanStep, gravity: Impact, turn: 
     if turn.events.iter().any(consent) {
         return Reach::Waits;
     }
-    let left = |s: &&PlanStep| s.runs() && self::gravity(s) > reach.most && !cx.state.steps[&s.id].is_done();
-    let names: Vec<_> = cx.state.plan.steps.iter().filter(left).map(|s| s.id.as_str()).collect();
-    let lasting: Vec<_> = cx.state.plan.irreversible().map(|s| s.id.as_str()).collect();
+    let plan = &cx.state.plan;
+    // A run that turned back has nothing left but `finally`.
+    let forward = cx.state.phase == Phase::Forward;
+    let steps = if forward { &plan.steps } else { &plan.finally };
+    let grave = |s: &PlanStep| s.id == step.id || self::gravity(s) > reach.most;
+    let left = |s: &&PlanStep| s.runs() && grave(s) && !cx.state.steps[&s.id].is_done();
+    let names: Vec<_> = steps.iter().filter(left).map(|s| s.id.as_str()).collect();
+    let lasting: Vec<_> = plan.irreversible().filter(|_| forward).map(|s| s.id.as_str()).collect();
     let lasting =
         if lasting.is_empty() { String::new() } else { format!(", without a way back: {}", lasting.join(", ")) };
     let message = format!("All that is left needs a person: {}{lasting}. Go on?", names.join(", "));
@@ -182,11 +189,21 @@ fn ends(cx: &Cx<'_>) -> [Target; 2] {
 /// What is known of the site being left.
 enum SiteLeft {
     /// It has not answered for a while, and the other site did.
-    Dead,
+    Dead {
+        /// The first look that it did not answer.
+        since: Timestamp,
+    },
     /// It answers; or that it does not may be for another reason: no permission, our own network.
     MayLive,
     /// It is still being looked at.
     Unsure,
+}
+
+/// What the record keeps of a dead site.
+fn sighted(cx: &Cx<'_>, since: Timestamp) -> Vec<Fact> {
+    let ends = &cx.state.plan.ends;
+    let silent = format!("has not answered since {}, look after look", since.time_of_day());
+    vec![fact(ends.from.name.as_str(), silent), fact(ends.to.name.as_str(), "answers")]
 }
 
 /// So long a site has not answered, look after look, before it counts as dead.
@@ -200,7 +217,7 @@ fn site_left(cx: &Cx<'_>) -> SiteLeft {
         return SiteLeft::MayLive;
     }
     match cx.world.silent_since(&sites[0]) {
-        Some(since) if from.at >= since + SILENCE => SiteLeft::Dead,
+        Some(since) if from.at >= since + SILENCE => SiteLeft::Dead { since },
         Some(_) => SiteLeft::Unsure,
         None => SiteLeft::MayLive,
     }

@@ -39,6 +39,9 @@ fn judge(state: &RunState, posted: &Posted) -> Result<Vec<EventKind>, String> {
                 let who = known.by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
                 return Err(format!("already answered{who}"));
             }
+            if known.moot {
+                return Err("nobody waits for that answer any more".into());
+            }
             let answer = if *yes { Answered::Yes } else { Answered::No };
             let given = EventKind::ConfirmationGiven { ask: *ask, answer, by: AnsweredBy::Person(by()) };
             let waits_for_it = matches!(&state.paused, Some(PauseReason::Unanswered(_) | PauseReason::InDoubt(_)));

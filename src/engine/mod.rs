@@ -18,6 +18,7 @@
 //! Knows nothing of runbook files, screens or providers.
 
 mod asks;
+mod attempt;
 mod control;
 mod decide;
 mod dispatcher;

@@ -2,6 +2,7 @@
 
 use super::{
     asks::{self, Ask, Reach},
+    attempt::{self, attempt, ready, start},
     decide::{Cx, Turn},
     guard::guard,
     holds,
@@ -14,8 +15,8 @@ use crate::{
     driver::SendError,
     event::{EventKind, How, PauseReason, SkipReason, Way},
     ids::EffectNo,
-    model::{Impact, Outputs, expr, fact},
-    plan::{self, PlanStep, Section},
+    model::{Impact, Outputs, fact},
+    plan::{PlanStep, Section},
     runbook::{FailurePolicy, Milestone, Retry},
     world::{Call, Class, Effect, Landed, Receipt, Seen, Sight, Target},
 };
@@ -49,88 +50,6 @@ pub(super) fn advance(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
 /// Whether nothing more will come of a step of `finally`.
 pub(super) fn is_over(cx: &Cx<'_>, step: &PlanStep) -> bool {
     matches!(cx.state.steps[&step.id].state, StepState::Done(_) | StepState::Failed(_))
-}
-
-fn ready(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
-    let skip = |why| EventKind::StepSkipped { step: step.id.clone(), why };
-    if let Some(why) = SkipReason::of(step) {
-        return turn.push(skip(why));
-    }
-    match step.when.as_ref().map(|when| holds_now(cx, when)) {
-        Some(Ok(false)) => turn.push(skip(SkipReason::When)),
-        Some(Err(why)) => fail(cx, step, format!("its `when` cannot be decided: {why}"), None, turn),
-        Some(Ok(true)) | None => turn.push(EventKind::StepReady { step: step.id.clone() }),
-    }
-}
-
-fn holds_now(cx: &Cx<'_>, when: &str) -> Result<bool, String> {
-    let plan = &cx.state.plan;
-    let mut scope = plan::scope(&cx.state.outputs);
-    scope.insert("parameters".into(), plan.parameters.clone().into());
-    scope.insert("mode".into(), plan.mode.to_string().into());
-    scope.insert("direction".into(), plan.direction.to_string().into());
-    expr::eval(when, &scope)?.as_bool().ok_or_else(|| format!("`{when}` is neither true nor false"))
-}
-
-fn start(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
-    match asks::within_reach(cx, step, asks::gravity(step), turn) {
-        Reach::Within if asks::confirmed(cx, step, turn) => attempt(cx, step, &cx.state.steps[&step.id], turn),
-        Reach::Within | Reach::Waits => {}
-        // The run is being taken back; what is left of it is `finally`.
-        Reach::Refused => turn.push(EventKind::StepSkipped { step: step.id.clone(), why: SkipReason::BeyondReach }),
-    }
-}
-
-/// Begins an attempt. A later attempt keeps the deadline of the first.
-fn attempt(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Turn) {
-    let undoing = run.way == Way::Undo && matches!(cx.state.phase, Phase::Undoing { .. });
-    let inputs = if undoing { plan::undo_inputs(step, &|| known(cx)) } else { Some(plan::inputs(step, &|| known(cx))) };
-    match inputs {
-        Some(Ok(inputs)) => {
-            let deadline = if run.attempt.0 > 0 && matches!(run.state, StepState::Backoff(_)) {
-                run.deadline
-            } else if undoing {
-                cx.now + super::undo::limit(step)
-            } else {
-                cx.now + step.timeout
-            };
-            let way = if undoing { Way::Undo } else { Way::Forward };
-            turn.push(EventKind::AttemptStarted {
-                step: step.id.clone(),
-                attempt: run.attempt.next(),
-                way,
-                inputs: Box::new(inputs),
-                deadline,
-            });
-        }
-        Some(Err(why)) => {
-            fail(cx, step, why, Some("mend the runbook and start a new run, or skip the step".into()), turn);
-        }
-        None => {}
-    }
-}
-
-/// Outputs of all steps; those without are there and empty, so that `default(…)` works.
-fn known(cx: &Cx<'_>) -> BTreeMap<crate::ids::StepId, Outputs> {
-    let mut all: BTreeMap<_, _> = cx.state.steps.keys().map(|id| (id.clone(), Outputs::new())).collect();
-    all.extend(cx.state.outputs.clone());
-    all
-}
-
-/// Begins to take a step back.
-pub(super) fn begin_undo(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
-    let run = &cx.state.steps[&step.id];
-    match plan::undo_inputs(step, &|| known(cx)) {
-        Some(Ok(inputs)) => turn.push(EventKind::AttemptStarted {
-            step: step.id.clone(),
-            attempt: run.attempt.next(),
-            way: Way::Undo,
-            inputs: Box::new(inputs),
-            deadline: cx.now + super::undo::limit(step),
-        }),
-        Some(Err(why)) => fail(cx, step, why, None, turn),
-        None => {}
-    }
 }
 
 /// The context of a step that runs.
@@ -246,10 +165,16 @@ pub(super) fn running(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Tu
             let undoes = run.way == Way::Undo;
             let reach = if undoes { Reach::Within } else { asks::within_reach(cx, step, effect.impact(), turn) };
             match reach {
-                Reach::Within if guard(cx, step, found, turn) => intend(cx, step, run, *effect, turn),
-                Reach::Within => {}
                 Reach::Waits => turn.wake(run.deadline),
                 Reach::Refused => fail(cx, step, SkipReason::BeyondReach.to_string(), None, turn),
+                Reach::Within | Reach::BySight(_) => {
+                    if guard(cx, step, found, turn) {
+                        if effect.impact() > asks::gravity(step) {
+                            attempt::by_sight(step, reach, turn);
+                        }
+                        intend(cx, step, run, *effect, turn);
+                    }
+                }
             }
         }
         Next::Wait { until, holds, why, .. } => wait(cx, step, run, (until, holds, why), turn),

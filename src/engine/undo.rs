@@ -1,6 +1,7 @@
 //! Taking a run back, to the point of no return and never past it.
 
 use super::{
+    attempt,
     decide::{Cx, Turn},
     step_run::{EffectRun, StepState},
     steps,
@@ -42,7 +43,7 @@ pub(super) fn undo(cx: &Cx<'_>, holds_only: bool, turn: &mut Turn) {
         return;
     }
     match next(cx, holds_only) {
-        Some(step) => steps::begin_undo(cx, step, turn),
+        Some(step) => attempt::begin_undo(cx, step, turn),
         None => turn.push(EventKind::ClosingBegun),
     }
 }

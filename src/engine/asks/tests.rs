@@ -68,7 +68,7 @@ fn a_site_that_is_seen_dead_is_frozen_and_nothing_further_begins() {
     assert_eq!(run.turn(), [""; 0], "one silence is not yet a death");
     run.now = run.now + Span::secs(10);
     site(&mut run, "ohio", false);
-    assert_eq!(run.turn()[0], "attempt_started freeze");
+    assert_eq!(run.turn()[..2], ["observed freeze", "attempt_started freeze"], "and why is in the record");
     run.see("ohio", What::Db("db".into()), db(None));
     let (values, tags) = ([("default_transaction_read_only".to_owned(), "1".to_owned())].into(), BTreeMap::new());
     run.see("ohio", What::Parameters("pg".into()), Seen::Parameters(Parameters { name: "pg".into(), values, tags }));
@@ -109,7 +109,7 @@ fn at_the_end_of_its_reach(before: [Seen; 2], now: [Seen; 2]) -> Vec<String> {
 fn only_silence_of_the_one_site_while_the_other_answers_is_death() {
     let refused = || Seen::Unknown { why: "AccessDenied".into() };
     let (silent, speaks) = (|| answers(false), || answers(true));
-    let goes_on = |before, now| at_the_end_of_its_reach(before, now)[0] == "attempt_started freeze";
+    let goes_on = |before, now| at_the_end_of_its_reach(before, now).contains(&"attempt_started freeze".to_owned());
     assert!(goes_on([silent(), speaks()], [silent(), speaks()]));
     for (why, before, now) in [
         ("a refusal is no silence", [refused(), speaks()], [refused(), speaks()]),
@@ -132,6 +132,19 @@ fn a_consent_whose_step_a_person_skipped_is_asked_anew_for_what_is_left() {
     assert!(message.starts_with("All that is left needs a person: gone,"), "{message}");
     let facts = run.control(Control::Answer { ask: AskId(2), yes: true });
     assert!(facts.contains(&"attempt_started gone".to_owned()), "{facts:?}");
+}
+
+#[test]
+fn a_run_that_was_cancelled_asks_for_what_is_left_of_it_alone() {
+    let steps =
+        format!("{STEPS}\nfinally: [{{ id: lock, action: exec, with: {{ command: [lock], impact: disruptive }} }}]");
+    let reach = Some(Reach { most: Impact::Safe, disruptive_if_unreachable: false });
+    let mut run = Run::of(&steps, Mode::Emergency, Policy { unattended: true, reach, ..Policy::default() });
+    run.turn();
+    run.control(Control::Cancel);
+    run.applied();
+    let asked: Vec<_> = run.state.open_asks().map(|(_, ask)| ask.message.as_str()).collect();
+    assert_eq!(asked, ["All that is left needs a person: lock. Go on?"]);
 }
 
 #[test]

@@ -129,6 +129,9 @@ fn a_question_that_is_moot_stops_nothing() {
     assert!(undone.state.paused.is_some(), "nobody answers");
     let facts = undone.control(Control::Undo);
     assert!(facts.contains(&"effect_intended close".to_owned()), "{facts:?}");
+    let ask = *undone.state.asks.keys().next_back().unwrap();
+    let late = undone.control(Control::Answer { ask, yes: true });
+    assert_eq!(late, ["control_received"], "it is refused");
     undone.applied();
     assert_eq!(undone.state.outcome, Some(RunOutcome::RolledBack));
 
