@@ -165,12 +165,15 @@ triggers:
   - {{ name: lost, when: {{ of: [{}, {}] }}, hold: 0s, autonomy: full }}
 failover:
   - {{ id: grow, action: scale, resource: web, with: {{ to: serving }} }}
+  - {{ id: freeze, action: freeze-writes, resource: orders, at: from, hold: {{ max: 5m, then: undo }}, undo: unfreeze-writes, emergency: skip }}
+  - {{ id: drained, action: wait-for-replication, resource: orders, with: {{ drained: true, proof: metric }}, on_failure: undo, emergency: skip }}
+  - {{ id: open, action: unfreeze-writes, resource: orders, at: to }}
   - {{ id: promote, action: promote-replica, resource: orders }}
   - {{ id: traffic, action: shift-traffic, resource: www }}
 ",
             site(HOME),
             site(STANDBY),
-            each("identifier: orders"),
+            each("identifier: orders, parameter_group: orders-SITE"),
             each("name: web"),
             self.zone,
             each("set_identifier: SITE"),

@@ -80,11 +80,13 @@ pub(super) struct Failure {
     pub(super) what: String,
     /// What to do, each a line.
     pub(super) hints: Vec<String>,
+    /// It is about what was seen: another look may see otherwise.
+    pub(super) by_sight: bool,
 }
 
 impl Failure {
     pub(super) fn new(code: u8, what: impl Into<String>) -> Self {
-        Self { code, what: what.into(), hints: vec![] }
+        Self { code, what: what.into(), hints: vec![], by_sight: false }
     }
     pub(super) fn usage(what: impl Into<String>) -> Self {
         Self::new(code::USAGE, what)
@@ -94,6 +96,10 @@ impl Failure {
     }
     pub(super) fn environment(what: impl Into<String>) -> Self {
         Self::new(code::ENVIRONMENT, what)
+    }
+    /// The same, because of what was seen.
+    pub(super) fn by_sight(self) -> Self {
+        Self { by_sight: true, ..self }
     }
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());

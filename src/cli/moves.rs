@@ -246,7 +246,7 @@ impl<'a> Move<'a> {
         }
         let refusal = situation.refusal(direction, mode, &from, &to);
         if let Some(refusal) = refusal.clone().filter(|_| !self.args.dry_run) {
-            return Err(Failure::refused(refusal.why).hint(refusal.hint));
+            return Err(Failure::refused(refusal.why).hint(refusal.hint).by_sight());
         }
         let mut plan = self.plan(direction, mode, (from, to), &seen).await?;
         if self.args.dry_run {
@@ -358,7 +358,7 @@ impl<'a> Move<'a> {
                 .find(|s| Some(&s.id) == caution.step.as_ref())
                 .and_then(|s| s.prediction.stuck.clone());
             let known = commands(self.common, &self.loaded.typed);
-            let failure = Failure::refused(format!("{step}{}", caution.what));
+            let failure = Failure::refused(format!("{step}{}", caution.what)).by_sight();
             let failure = hint.into_iter().fold(failure, |f, (_, hint)| f.hint(hint));
             return Err(failure.hint(format!("{}     shows all of it", known.on_file("plan"))));
         }

@@ -15,22 +15,28 @@ use crate::{
         live::LiveLook,
     },
     engine::RunState,
+    event::TriggerId,
     ids::{LeaseKey, ProbeName, Region, RunId, Seq},
     intake::http::Subscriptions,
     model::{Direction, Place},
     plan::{Probing, Request},
     runbook::{Autonomy, Runbook, Trigger},
     store::{RunHead, Store, StoreError},
-    watch::{Against, Eyes, Known, Ledger, Looked, Seen, Start},
+    watch::{Against, Eyes, Known, Ledger, Looked, Seen, Start, id_of},
 };
 use async_trait::async_trait;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// A probe is asked for so long at most.
 const PROBE: Span = Span::secs(5);
+
+/// What probes said so lately counts for the next message too: a burst of messages asks them once.
+const FRESH: Duration = Duration::from_secs(2);
 
 /// So many runs back a run that began by itself is looked for.
 const BACK: usize = 20;
@@ -42,11 +48,16 @@ pub(super) struct Sight {
     shelf: Arc<Mutex<Shelf>>,
     /// The worlds of the runbooks, by their digest: opened once.
     worlds: Mutex<BTreeMap<String, World>>,
+    /// What the probes of each trigger said last, and when.
+    probed: Mutex<BTreeMap<TriggerId, (Instant, Probes)>>,
 }
+
+/// What probes said, each at its site.
+type Probes = BTreeMap<(ProbeName, Place), Seen<bool>>;
 
 impl Sight {
     pub(super) fn new(common: &Common, store: Arc<dyn Store>, shelf: Arc<Mutex<Shelf>>) -> Self {
-        Self { common: common.clone(), store, shelf, worlds: Mutex::default() }
+        Self { common: common.clone(), store, shelf, worlds: Mutex::default(), probed: Mutex::default() }
     }
 
     /// The world of a runbook.
@@ -64,19 +75,25 @@ impl Sight {
         Some(opened)
     }
 
-    async fn probes(&self, runbook: &Runbook, trigger: &Trigger, looked: &mut Looked) {
+    async fn probes(&self, runbook: &Runbook, trigger: &Trigger) -> Probes {
+        let id = id_of(runbook, trigger);
+        let probed = || self.probed.lock().unwrap_or_else(PoisonError::into_inner);
+        let lately = probed().get(&id).filter(|(at, _)| at.elapsed() < FRESH).cloned();
+        if let Some((_, known)) = lately {
+            return known;
+        }
         let asked: Vec<_> = trigger.probes().map(|(name, at)| (name.clone(), at.clone())).collect();
         if asked.is_empty() {
-            return;
+            return Probes::new();
         }
         let answers = self.ask(runbook, trigger, &asked).await;
-        for (i, probe) in asked.into_iter().enumerate() {
-            let answer = match &answers {
-                Ok(all) => all.get(i).copied().ok_or_else(|| "it could not be made ready".to_owned()),
-                Err(why) => Err(why.clone()),
-            };
-            looked.probes.insert(probe, answer);
-        }
+        let answer = |i: usize| match &answers {
+            Ok(all) => all.get(i).copied().ok_or_else(|| "it could not be made ready".to_owned()),
+            Err(why) => Err(why.clone()),
+        };
+        let said: Probes = asked.into_iter().enumerate().map(|(i, probe)| (probe, answer(i))).collect();
+        probed().insert(id, (Instant::now(), said.clone()));
+        said
     }
 
     async fn ask(
@@ -201,7 +218,7 @@ impl Eyes for Sight {
             let all: Vec<_> = trigger.alarms().cloned().collect();
             looked.alarms = self.alarms(runbook, &all).await;
         }
-        self.probes(runbook, trigger, &mut looked).await;
+        looked.probes = self.probes(runbook, trigger).await;
         looked
     }
 

@@ -39,8 +39,8 @@ enum Told {
     Began { decision: NoteNo, run: RunId },
     /// It did not, and will not.
     NotBegun { decision: NoteNo, why: String },
-    /// It could not now, and why.
-    Later { decision: NoteNo, why: String },
+    /// It could not now, and why; whether it was refused, which people must know at once.
+    Later { decision: NoteNo, why: String, refused: bool },
     /// A run that was left unfinished goes on.
     TakenUp,
     /// A run came to rest, with this exit code.

@@ -63,18 +63,20 @@ impl Runs {
         });
     }
 
-    /// It may have begun all the same, here or by another watcher. What would be refused again is final;
-    /// all else (a lease, a disk, a network, credentials, a process that is told to stop) may pass.
+    /// It may have begun all the same, here or by another watcher. What would be refused again is final, and
+    /// where a person waits all that is refused; all else (a lease, a disk, a network, credentials, what was
+    /// seen, a process that is told to stop) may pass.
     async fn why_not(&self, start: &Start, failure: Failure) -> Told {
         let (decision, why) = (start.decision, failure.told());
         match begun(&self.store, start).await {
             Ok(Some(run)) => {
+                let line = format!("run {run} began, and this watcher is not with it: {why}");
                 drop(self.to.send(Told::Began { decision, run }));
-                drop(self.to.send(Told::Line(format!("its run ended in an error: {why}"))));
+                drop(self.to.send(Told::Line(line)));
                 Told::Rests { code: failure.code }
             }
-            Ok(None) if is_final(failure.code) => Told::NotBegun { decision, why },
-            Ok(None) | Err(_) => Told::Later { decision, why },
+            Ok(None) if is_final(&failure, start.what.begin.by_hand.is_some()) => Told::NotBegun { decision, why },
+            Ok(None) | Err(_) => Told::Later { decision, why, refused: failure.code == code::REFUSED },
         }
     }
 
@@ -269,6 +271,22 @@ pub(super) async fn begun(store: &Arc<dyn Store>, start: &Start) -> Result<Optio
 }
 
 /// Whether trying again would come to the same.
-fn is_final(code: u8) -> bool {
-    matches!(code, code::USAGE | code::INVALID | code::REFUSED | code::MISMATCH | code::INTERNAL)
+fn is_final(failure: &Failure, by_hand: bool) -> bool {
+    let refused = [code::USAGE, code::INVALID, code::REFUSED, code::MISMATCH, code::INTERNAL];
+    refused.contains(&failure.code) && (by_hand || !failure.by_sight)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_by_what_was_seen_is_tried_again_and_what_people_said_is_not() {
+        let unseen = Failure::refused("ohio does not answer: a planned move needs it").by_sight();
+        assert!(!is_final(&unseen, false));
+        assert!(is_final(&unseen, true), "whoever started it by hand sees it");
+        assert!(is_final(&Failure::refused("ada put the brake on"), false));
+        assert!(!is_final(&Failure::environment("no credentials"), false));
+        assert!(!is_final(&Failure::new(code::BUSY, "another run holds it"), false));
+    }
 }

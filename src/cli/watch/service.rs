@@ -241,9 +241,9 @@ impl Service {
                 self.rests(code::REFUSED);
                 self.settle(Some((decision, Err(why))), now).await
             }
-            Told::Later { decision, why } => {
+            Told::Later { decision, why, refused } => {
                 self.rests(code::DONE);
-                self.later(decision, &why, now);
+                self.later(decision, (&why, refused), now);
                 Ok(())
             }
             Told::TakenUp => {
@@ -302,16 +302,16 @@ impl Service {
         Ok(())
     }
 
-    /// A failover that was decided could not begin now. People hear of it once it lasts.
-    fn later(&mut self, decision: NoteNo, why: &str, now: Timestamp) {
-        const LASTS: u32 = 4;
+    /// A failover that was decided could not begin now. People hear of it once it lasts, of a refusal at once.
+    fn later(&mut self, decision: NoteNo, (why, refused): (&str, bool), now: Timestamp) {
+        let lasts = if refused { 1 } else { 4 };
         let (failed, pause) = self.later.failed(&decision, now);
         let text = format!(
             "the failover that note {decision} decided could not begin yet, and is tried again in {pause}: {why}"
         );
         self.log(&text);
         let id = self.keeper.ledger().starts.get(&decision).cloned();
-        if let Some(id) = id.filter(|_| failed == LASTS) {
+        if let Some(id) = id.filter(|_| failed == lasts) {
             let next = self.commands(&id.runbook).on_file("status");
             self.page(&id.runbook, Page::of_trigger(&id, text, next));
         }

@@ -9,10 +9,16 @@ const B: &str = "arn:aws:cloudwatch:us-west-2:111122223333:alarm:canary-down";
 
 /// The bundled runbook with a trigger of two alarms.
 fn home(policy: &str) -> Home {
+    home_but(policy, &[])
+}
+
+/// The same, changed.
+fn home_but(policy: &str, changes: &[(&str, &str)]) -> Home {
     let trigger = format!(
         "triggers:\n  - name: region_lost\n    when: {{ of: [{{ alarm: \"{A}\" }}, {{ alarm: \"{B}\" }}] }}\n    {policy}\n\nfailover:\n"
     );
-    Home::with(&[("\nfailover:\n", &format!("\n{trigger}"))])
+    let trigger = format!("\n{trigger}");
+    Home::with(&[&[("\nfailover:\n", trigger.as_str())], changes].concat())
 }
 
 /// One message on standard input, followed to its end.
@@ -83,6 +89,37 @@ fn brake_cooldown_and_an_unacknowledged_run_each_prevent_a_start_and_say_so() {
     says(&cooling, B, "OK", 3, "").ends(0);
     says(&cooling, B, "ALARM", 4, "").ends(0).says("cooldown 1h");
     assert_eq!(runs(&cooling), 1);
+}
+
+#[test]
+fn a_failover_of_a_person_that_is_under_way_prevents_a_start_and_says_so() {
+    let home = home("hold: 3m\n    autonomy: full\n    accept_data_loss: 1m");
+    home.run(&format!("failover RUNBOOK --planned {MAX} --accept promote --seed 1")).ends(23);
+    says(&home, A, "ALARM", 1, "").ends(0);
+    says(&home, B, "ALARM", 2, "").ends(0).says("prevented: a failover is under way");
+    assert_eq!(runs(&home), 1);
+    home.run("watch --explain --sandbox").ends(0).says("prevented: a failover is under way");
+}
+
+#[test]
+fn an_unfinished_reprotect_gives_way() {
+    // Its replica is there and has caught up: what is left of it can wait.
+    let rest = "- { id: rest, action: scale,";
+    let asks = format!("{rest} confirm: {{ message: Rest? }},");
+    let home = home_but("hold: 3m\n    autonomy: full\n    accept_data_loss: 1m", &[(rest, &asks)]);
+    for home_again in ["failover RUNBOOK --planned", "failback RUNBOOK --no-reprotect"] {
+        let ran = home.run(&format!("{home_again} {MAX} --accept promote --yes --seed 1"));
+        assert!([0, 24, 25].contains(&ran.code), "{}\n{}", ran.out, ran.err);
+    }
+    home.run(&format!("reprotect RUNBOOK {MAX} --seed 1")).ends(23);
+    home.run("approve --sandbox").ends(0);
+    home.run(&format!("resume {MAX}")).ends(23).says("Rest?");
+    let (unfinished, before) = (home.last_run(), runs(&home));
+    says(&home, A, "ALARM", 1, "").ends(0);
+    // By then those alarms are hours old, so that nobody knows the lag of that moment: a person is asked.
+    says(&home, B, "ALARM", 2, "").ends(23).says("It is not known how many writes would be lost");
+    assert_eq!(runs(&home), before + 1);
+    home.run(&format!("show {unfinished} --sandbox")).ends(0).says("a trigger starts a failover");
 }
 
 #[test]
