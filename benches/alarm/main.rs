@@ -24,30 +24,30 @@ mod environment;
 mod http;
 #[path = "../../tests/it/binary/spoken.rs"]
 mod spoken;
+#[path = "../stage.rs"]
+mod stage;
 #[path = "../../tests/wire/witness.rs"]
 mod witness;
 
-use double::Double;
 use serde_json::{Value, json};
 use spoken::Running;
-use std::{fs, path::Path, process::Command, time::Instant};
-use witness::Witness;
+use stage::{ACCOUNT, STANDBY, Stage};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
 
 const ROUNDS: usize = 25;
 /// A start takes no longer than this in 95 of 100 rounds, in ms.
 const BAR: u64 = 100;
-/// The account of calls that say none.
-const ACCOUNT: &str = "123456789012";
-const HOME: (&str, &str) = ("ohio", "us-east-2");
-const STANDBY: (&str, &str) = ("oregon", "us-west-2");
-const NAME: &str = "www.example.com";
 
 fn main() {
     println!("{:#}", measured());
 }
 
 fn measured() -> Value {
-    let bench = Bench::new();
+    let bench = Bench(Stage::new());
     // The first reads files that the others find in memory.
     bench.once(0);
     let rounds: Vec<_> = (1..=ROUNDS).map(|round| bench.once(round)).collect();
@@ -82,107 +82,36 @@ struct Round {
     wall: u64,
 }
 
-struct Bench {
-    endpoint: String,
-    witness: Witness,
-    zone: String,
-    folder: tempfile::TempDir,
-}
+struct Bench(Stage);
 
 impl Bench {
-    fn new() -> Self {
-        environment::settle();
-        let double = Double::shared();
-        let witness = Witness::of(ACCOUNT);
-        let zone = witness.build(HOME, STANDBY);
-        double.control("POST", "clock", &json!({ "scale": 0 }));
-        let endpoint = format!("http://{}", double.address());
-        Self { endpoint, witness, zone, folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn call(&self, service: &str, operation: &str, asked: &Value) -> Value {
-        self.witness.call(service, STANDBY.1, operation, asked)
-    }
-
-    /// The world before a failover.
-    fn reset(&self) {
-        let size = json!({ "AutoScalingGroupName": "web", "MinSize": 1, "DesiredCapacity": 2, "MaxSize": 16 });
-        self.call("autoscaling", "update_auto_scaling_group", &size);
-        let set = |(site, weight): (&str, u32)| {
-            let records = [json!({ "Value": "192.0.2.1" })];
-            let set = json!({ "Name": NAME, "Type": "A", "SetIdentifier": site, "Weight": weight, "TTL": 60, "ResourceRecords": records });
-            json!({ "Action": "UPSERT", "ResourceRecordSet": set })
-        };
-        let changes = [(HOME.0, 100), (STANDBY.0, 0)].map(set);
-        let batch = json!({ "HostedZoneId": self.zone, "ChangeBatch": { "Changes": changes } });
-        self.call("route53", "change_resource_record_sets", &batch);
-    }
-
     /// Two alarms that are well, and a queue that hears of their changes from now on.
     fn alarms(&self, names: &[String; 2], round: usize) -> String {
-        let topic = self.call("sns", "create_topic", &json!({ "Name": format!("dr-{round}") }))["TopicArn"].take();
+        let topic = self.0.call("sns", "create_topic", &json!({ "Name": format!("dr-{round}") }))["TopicArn"].take();
         for name in names {
             let alarm = json!({
                 "AlarmName": name, "MetricName": "Down", "Namespace": "Test", "Period": 60, "EvaluationPeriods": 1,
                 "Threshold": 1.0, "Statistic": "Sum", "ComparisonOperator": "GreaterThanThreshold", "AlarmActions": [topic],
             });
-            self.call("cloudwatch", "put_metric_alarm", &alarm);
+            self.0.call("cloudwatch", "put_metric_alarm", &alarm);
             self.goes(name, "OK");
         }
         let queue =
-            self.call("sqs", "create_queue", &json!({ "QueueName": format!("alarms-{round}") }))["QueueUrl"].take();
+            self.0.call("sqs", "create_queue", &json!({ "QueueName": format!("alarms-{round}") }))["QueueUrl"].take();
         let endpoint = format!("arn:aws:sqs:{}:{ACCOUNT}:alarms-{round}", STANDBY.1);
-        self.call("sns", "subscribe", &json!({ "TopicArn": topic, "Protocol": "sqs", "Endpoint": endpoint }));
+        self.0.call("sns", "subscribe", &json!({ "TopicArn": topic, "Protocol": "sqs", "Endpoint": endpoint }));
         queue.as_str().unwrap().to_owned()
     }
 
     fn goes(&self, alarm: &str, state: &str) {
         let asked = json!({ "AlarmName": alarm, "StateValue": state, "StateReason": "a measurement" });
-        self.call("cloudwatch", "set_alarm_state", &asked);
+        self.0.call("cloudwatch", "set_alarm_state", &asked);
     }
 
-    fn runbook(&self, names: &[String; 2]) -> std::path::PathBuf {
-        let endpoint = &self.endpoint;
-        let site =
-            |(name, region): (&str, &str)| format!("{name}: {{ region: {region}, endpoint_url: \"{endpoint}\" }}");
+    fn runbook(&self, names: &[String; 2]) -> PathBuf {
         let alarm = |name: &String| format!("{{ alarm: \"arn:aws:cloudwatch:{}:{ACCOUNT}:alarm:{name}\" }}", STANDBY.1);
-        let each = |what: &str| {
-            let one = |(name, _): (&str, &str)| format!("{name}: {{ {} }}", what.replace("SITE", name));
-            format!("sites: {{ {}, {} }}", one(HOME), one(STANDBY))
-        };
-        let text = format!(
-            "version: 1
-name: flow
-sites: {{ {}, {} }}
-aws: {{ endpoint_url: \"{endpoint}\" }}
-primary: ohio
-standby: oregon
-resources:
-  orders: {{ kind: rds-instance, engine: postgres, {} }}
-  web: {{ kind: autoscaling-group, sizes: {{ serving: {{ min: 4, desired: 8, max: 16 }} }}, {} }}
-  www: {{ kind: weighted-record, zone: {}, type: A, records: [{NAME}], {} }}
-triggers:
-  - {{ name: lost, when: {{ of: [{}, {}] }}, hold: 0s, autonomy: full }}
-failover:
-  - {{ id: grow, action: scale, resource: web, with: {{ to: serving }} }}
-  - {{ id: freeze, action: freeze-writes, resource: orders, at: from, hold: {{ max: 5m, then: undo }}, undo: unfreeze-writes, emergency: skip }}
-  - {{ id: drained, action: wait-for-replication, resource: orders, with: {{ drained: true, proof: metric }}, on_failure: undo, emergency: skip }}
-  - {{ id: open, action: unfreeze-writes, resource: orders, at: to }}
-  - {{ id: promote, action: promote-replica, resource: orders }}
-  - {{ id: traffic, action: shift-traffic, resource: www }}
-",
-            site(HOME),
-            site(STANDBY),
-            each("identifier: orders, parameter_group: orders-SITE"),
-            each("name: web"),
-            self.zone,
-            each("set_identifier: SITE"),
-            alarm(&names[0]),
-            alarm(&names[1]),
-        );
-        let path = self.folder.path().join("flow.yaml");
-        fs::write(&path, text).unwrap();
-        path
+        let [a, b] = [&names[0], &names[1]].map(alarm);
+        self.0.runbook(&format!("triggers: [{{ name: lost, when: {{ of: [{a}, {b}] }}, hold: 0s, autonomy: full }}]\n"))
     }
 
     fn watch(runbook: &Path, queue: &str, store: &Path) -> Running {
@@ -193,7 +122,7 @@ failover:
 
     /// One start, stopped as soon as it has begun.
     fn once(&self, round: usize) -> Round {
-        self.reset();
+        self.0.reset();
         let names = ["orders", "canary"].map(|name| format!("{name}-{round}"));
         let queue = self.alarms(&names, round);
         let store = tempfile::tempdir().unwrap();
@@ -215,7 +144,7 @@ failover:
     /// One describe of the double, in ms.
     fn floor(&self) -> u64 {
         let start = Instant::now();
-        self.call("rds", "describe_db_instances", &json!({}));
+        self.0.call("rds", "describe_db_instances", &json!({}));
         u64::try_from(start.elapsed().as_millis()).unwrap()
     }
 }

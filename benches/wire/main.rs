@@ -1,7 +1,5 @@
 //! A failover over the wire against a bare program on the SDK, on one server, in one run: promote the
 //! database if it still is a replica, give the servers their size and wait for them, move the weights.
-//! The database is promoted already, and whatever is called has happened when it is answered, so that
-//! all that is measured is what the client does.
 //!
 //!     cargo bench --bench wire          # needs `tests/run` once: it installs the double
 //!     benches/peers/install             # once, for boto3 and the AWS CLI beside it
@@ -27,28 +25,25 @@ mod http;
 mod measure;
 #[path = "../peers/peer.rs"]
 mod peer;
+#[path = "../stage.rs"]
+mod stage;
 #[path = "../../tests/wire/witness.rs"]
 mod witness;
 
 use double::Double;
 use measure::{is_noisy, spread};
 use serde_json::{Value, json};
+use stage::{ACCOUNT, Stage};
 use std::{
     env, fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
-use witness::Witness;
 
 const ROUNDS: usize = 21;
 /// A peer runs in one of so many rounds: they are slow.
 const SELDOM: usize = 3;
-/// The account of calls that say none.
-const ACCOUNT: &str = "123456789012";
-const HOME: (&str, &str) = ("ohio", "us-east-2");
-const STANDBY: (&str, &str) = ("oregon", "us-west-2");
-
 fn main() {
     let args: Vec<String> = env::args().collect();
     if let [_, floor, connector, endpoint, zone] = &args[..]
@@ -59,12 +54,10 @@ fn main() {
     println!("{:#}", measured());
 }
 
-/// The server, and the world on it.
+/// The world, and the runbook of the flow in it.
 struct Bench {
-    endpoint: String,
-    witness: Witness,
-    zone: String,
-    folder: tempfile::TempDir,
+    stage: Stage,
+    runbook: PathBuf,
 }
 
 /// What is run.
@@ -144,67 +137,8 @@ fn peers(lifeboat: &[f64], boto3: Vec<f64>, cli: Vec<f64>) -> Value {
 
 impl Bench {
     fn new() -> Self {
-        environment::settle();
-        let double = Double::shared();
-        let witness = Witness::of(ACCOUNT);
-        let zone = witness.build(HOME, STANDBY);
-        double.control("POST", "clock", &json!({ "scale": 0 }));
-        // Promoted, and nobody else is a writer.
-        witness.call("rds", STANDBY.1, "promote_read_replica", &json!({ "DBInstanceIdentifier": "orders" }));
-        let gone = json!({ "DBInstanceIdentifier": "orders", "SkipFinalSnapshot": true });
-        witness.call("rds", HOME.1, "delete_db_instance", &gone);
-        let endpoint = format!("http://{}", double.address());
-        let bench = Self { endpoint, witness, zone, folder: tempfile::tempdir().unwrap() };
-        fs::write(bench.runbook(), bench.text()).unwrap();
-        bench
-    }
-
-    fn runbook(&self) -> std::path::PathBuf {
-        self.folder.path().join("flow.yaml")
-    }
-
-    fn text(&self) -> String {
-        let site = |(name, region)| format!("{name}: {{ region: {region}, endpoint_url: \"{}\" }}", self.endpoint);
-        let (home, standby) = (site(HOME), site(STANDBY));
-        let (endpoint, zone) = (&self.endpoint, &self.zone);
-        let each = |what: &str| {
-            let one = |(name, _): (&str, &str)| format!("{name}: {{ {} }}", what.replace("SITE", name));
-            format!("sites: {{ {}, {} }}", one(HOME), one(STANDBY))
-        };
-        format!(
-            "version: 1
-name: flow
-sites: {{ {home}, {standby} }}
-aws: {{ endpoint_url: \"{endpoint}\" }}
-primary: ohio
-standby: oregon
-resources:
-  orders: {{ kind: rds-instance, engine: postgres, {orders} }}
-  web: {{ kind: autoscaling-group, sizes: {{ serving: {{ min: 4, desired: 8, max: 16 }} }}, {web} }}
-  www: {{ kind: weighted-record, zone: {zone}, type: A, records: [www.example.com], {www} }}
-failover:
-  - {{ id: promote, action: promote-replica, resource: orders, planned: skip }}
-  - {{ id: grow, action: scale, resource: web, with: {{ to: serving }} }}
-  - {{ id: traffic, action: shift-traffic, resource: www }}
-",
-            orders = each("identifier: orders"),
-            web = each("name: web"),
-            www = each("set_identifier: SITE"),
-        )
-    }
-
-    /// The world before the flow.
-    fn reset(&self) {
-        let size = json!({ "AutoScalingGroupName": "web", "MinSize": 1, "DesiredCapacity": 2, "MaxSize": 16 });
-        self.witness.call("autoscaling", STANDBY.1, "update_auto_scaling_group", &size);
-        let change = |(site, weight, address): (&str, u32, &str)| {
-            let records = [json!({ "Value": address })];
-            let set = json!({ "Name": "www.example.com", "Type": "A", "SetIdentifier": site, "Weight": weight, "TTL": 60, "ResourceRecords": records });
-            json!({ "Action": "UPSERT", "ResourceRecordSet": set })
-        };
-        let changes = [(HOME.0, 100, "192.0.2.1"), (STANDBY.0, 0, "192.0.2.2")].map(change);
-        let batch = json!({ "HostedZoneId": self.zone, "ChangeBatch": { "Changes": changes } });
-        self.witness.call("route53", "us-east-1", "change_resource_record_sets", &batch);
+        let stage = Stage::new();
+        Self { runbook: stage.runbook(""), stage }
     }
 
     fn command(&self, program: Program, store: &Path) -> Command {
@@ -212,12 +146,12 @@ failover:
             Program::Floor | Program::PlainFloor => {
                 let connector = if matches!(program, Program::Floor) { "https" } else { "http" };
                 let mut command = Command::new(env::current_exe().unwrap());
-                command.args(["floor", connector, &self.endpoint, &self.zone]);
+                command.args(["floor", connector, &self.stage.endpoint, &self.stage.zone]);
                 command
             }
             Program::Lifeboat => {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_lifeboat"));
-                command.arg("failover").arg(self.runbook()).args(["--emergency", "--yes", "--accept", "promote"]);
+                command.arg("failover").arg(&self.runbook).args(["--emergency", "--yes", "--accept", "promote"]);
                 command.args(["--accept-data-loss", "unknown", "--no-reprotect", "--store"]).arg(store);
                 command
             }
@@ -231,20 +165,20 @@ failover:
 
     fn peer(&self, program: &str) -> Command {
         let mut command = peer::command(program);
-        command.args([&self.endpoint, &self.zone]);
+        command.args([&self.stage.endpoint, &self.stage.zone]);
         command
     }
 
     /// Runs a program from the same world as ever, and sees to it that it did its work.
     fn once<T>(&self, program: Program, watch: fn(&mut Child, Instant) -> T) -> T {
-        self.reset();
+        self.stage.reset();
         let store = tempfile::tempdir().unwrap();
         let mut command = self.command(program, store.path());
         let start = Instant::now();
         let mut child = command.spawn().unwrap();
         let watched = watch(&mut child, start);
         let output = child.wait_with_output().unwrap();
-        let weights = self.witness.weights(&self.zone, "www.example.com");
+        let weights = self.stage.weights();
         assert!(
             weights["oregon"] == 100 && weights["ohio"] == 0,
             "{weights:?} {}\n{}",
@@ -256,7 +190,7 @@ failover:
 
     /// The changing calls of one failover.
     fn calls(&self) -> Vec<Value> {
-        self.reset();
+        self.stage.reset();
         Double::shared().control("DELETE", "calls", &Value::Null);
         let store = tempfile::tempdir().unwrap();
         self.command(Program::Lifeboat, store.path()).output().unwrap();

@@ -165,7 +165,9 @@ impl Poller {
             let at = self.leaves(&waiting, &moving, now);
             if at <= now {
                 for target in waiting.targets {
-                    groups.entry(target.company()).or_default().push(target.clone());
+                    // Another service of a site that hangs must not make the site look dead.
+                    let alone = target.what == What::Site;
+                    groups.entry((target.company(), alone)).or_default().push(target.clone());
                 }
             } else {
                 next = Some(next.map_or(at, |n| n.min(at)));

@@ -7,7 +7,7 @@ use super::super::{
 };
 use crate::{
     clock::Span,
-    event::{Control, Policy, Reach},
+    event::{Control, Policy, Reach, RunOutcome},
     ids::AskId,
     model::{Impact, Mode},
     world::{Seen, What, probe::Answer, rds::Parameters},
@@ -164,4 +164,69 @@ finally:
     assert!(facts.contains(&"attempt_started tell".to_owned()), "what is safe is done: {facts:?}");
     run.applied();
     assert_eq!(run.state.phase, Phase::Finished);
+}
+
+/// A run that has closed something and asks whether to go on; silence means what the word says.
+fn asking(word: &str) -> Run {
+    let steps = format!(
+        "failover:
+  - {{ id: close, action: exec, with: {{ command: [close] }}, undo: {{ with: {{ command: [open] }} }} }}
+  - {{ id: ask, action: confirm, with: {{ message: Go?, timeout: 15m, on_timeout: {word} }} }}"
+    );
+    let mut run = Run::planned(&steps);
+    run.live.interactive = true;
+    run.turn();
+    run.applied();
+    run
+}
+
+#[test]
+fn silence_means_what_the_question_says() {
+    let mut page = asking("page");
+    page.later(Span::mins(15));
+    let ask = &page.state.asks[&AskId(1)];
+    assert!(ask.paged && ask.is_open(), "people are called, and it waits on: {ask:?}");
+
+    let mut proceed = asking("proceed");
+    proceed.later(Span::mins(15));
+    assert_eq!(proceed.state.outcome, Some(RunOutcome::Done));
+
+    let mut abort = asking("abort");
+    abort.later(Span::mins(15));
+    assert_eq!(abort.state.outcome, Some(RunOutcome::Partial), "what was closed stays closed");
+
+    let mut undo = asking("undo");
+    let facts = undo.later(Span::mins(15));
+    assert!(facts.contains(&"effect_intended close".to_owned()), "{facts:?}");
+}
+
+#[test]
+fn a_yes_beforehand_is_no_consent_to_what_cannot_be_undone() {
+    let steps = "failover:
+  - { id: drop, action: exec, with: { command: [drop], impact: irreversible }, confirm: { message: Drop? } }";
+    let mut run = Run::of(steps, Mode::Planned, Policy { yes: true, ..Policy::default() });
+    assert_eq!(run.turn().last().unwrap(), "run_paused");
+    run.state.policy.accept = ["drop".into()].into();
+    let facts = run.control(Control::Continue);
+    assert!(facts.contains(&"attempt_started drop".to_owned()), "{facts:?}");
+    assert_eq!(run.state.asks.len(), 2, "consent and its own question, both by the flag");
+}
+
+#[test]
+fn unattended_a_question_is_answered_as_it_says_itself() {
+    let steps = |word: &str| {
+        format!(
+            "failover:
+  - {{ id: go, action: exec, with: {{ command: [go] }}, confirm: {{ message: Go?, unattended: {word} }} }}"
+        )
+    };
+    let alone = |word: &str| {
+        let policy = Policy { unattended: true, ..Policy::default() };
+        let mut run = Run::of(&steps(word), Mode::Planned, policy);
+        run.turn()
+    };
+    assert!(alone("proceed").contains(&"attempt_started go".to_owned()));
+    assert!(alone("abort").contains(&"closing_begun".to_owned()), "{:?}", alone("abort"));
+    assert_eq!(alone("wait").last().unwrap(), "run_paused");
+    assert_eq!(alone("proceed-within-rpo").last().unwrap(), "run_paused", "nobody knows the loss");
 }

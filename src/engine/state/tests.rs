@@ -179,3 +179,20 @@ fn a_doubt_is_no_work_of_its_step_but_a_best_effort_at_the_site_being_left_is_no
         assert_eq!(later, Span::mins(2) + if waits { dark } else { Span::ZERO }, "{step}");
     }
 }
+
+#[test]
+fn what_is_no_journal_of_a_run_is_refused_by_what_is_wrong_with_it() {
+    let wrong = |state: &RunState, seq: Seq| {
+        let kind = EventKind::StepReady { step: "cut".into() };
+        let event = Event { run: state.run.clone(), seq, epoch: state.epoch, at: state.last_at, kind };
+        (state.clone().apply(&event).map_err(|no| no.why), RunState::begin(&event).map(drop).map_err(|no| no.why))
+    };
+    let no = |why: &str| Err(why.to_owned());
+    assert_eq!(RunState::replay(&[]).map(drop).map_err(|no| no.why), no("the run has no events"));
+    let mut run = Run::planned("failover: [{ id: cut, action: exec, with: { command: [cut] } }]");
+    let next = run.state.head.next();
+    assert_eq!(wrong(&run.state, next), (Ok(()), no("a run begins with its start")));
+    assert_eq!(wrong(&run.state, next.next()).0, no("a gap in the sequence"));
+    run.tell(vec![EventKind::RunFinished { outcome: RunOutcome::Done }]);
+    assert_eq!(wrong(&run.state, next.next()).0, no("the run has ended already"));
+}

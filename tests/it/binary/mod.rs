@@ -107,6 +107,8 @@ impl Home {
             .env("LIFEBOAT_HOME", self.path())
             // Nor those of the machine it runs on.
             .env("AWS_EC2_METADATA_DISABLED", "true")
+            // Where its coverage is counted, if it is.
+            .envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)))
             .stdin(Stdio::null());
         for word in line.split_whitespace() {
             if word == "RUNBOOK" {
