@@ -120,6 +120,17 @@ pub enum Decision {
         /// What speaks for it and what does not.
         facts: Vec<Fact>,
     },
+    /// It was true, and whether it still is cannot be seen: people are told, and it is looked at on and on.
+    Unseen {
+        /// When the incident began.
+        incident: Timestamp,
+        /// Since when it is looked at in vain.
+        until: Timestamp,
+        /// What is missing.
+        why: String,
+        /// What speaks for it and what does not.
+        facts: Vec<Fact>,
+    },
     /// All that is needed is still true; people are told, and nothing begins.
     Observed {
         /// When the incident began.

@@ -49,6 +49,12 @@ fn decided(decision: &Decision) -> String {
     match decision {
         Decision::Nothing { why, facts } => format!("did nothing, because {why}{}", told(facts)),
         Decision::Hold { until, facts, .. } => format!("true; looked at again at {until}{}", told(facts)),
+        Decision::Unseen { why, facts, .. } => {
+            format!(
+                "was true, and cannot be seen now: {why}; people are told, and it is looked at on and on{}",
+                told(facts)
+            )
+        }
         Decision::Observed { facts, .. } => format!("true, and only observed: people are told{}", told(facts)),
         Decision::Prevented { why, facts, .. } => format!("true, and prevented: {why}{}", told(facts)),
         Decision::Start(begin) => start(begin),

@@ -17,8 +17,11 @@ use crate::{
     runbook::{Autonomy, Trigger},
 };
 
-/// So long after the end of the hold the witnesses are asked again, where some could not be.
+/// So often people are told that witnesses cannot be asked, after the end of a hold.
 const PATIENCE: Span = Span::mins(5);
+
+/// What was true is looked for in vain for so long.
+const LONGEST: Span = Span::hours(1);
 
 /// What stands against beginning anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,11 +51,21 @@ pub fn decide(
             Some(Decision::Nothing { why: format!("it did not hold: {}", weighed.words()), facts: facts() })
         }
         Some(Standing::Holding { until, .. }) if now < *until => None,
-        Some(Standing::Holding { until, .. }) if !weighed.holds() => (now >= *until + PATIENCE)
-            .then(|| Decision::Nothing { why: format!("it could not be seen: {}", weighed.words()), facts: facts() }),
+        Some(Standing::Holding { incident, until }) if !weighed.holds() => {
+            (now >= *until + PATIENCE).then(|| unseen(*incident, weighed, now))
+        }
         Some(Standing::Holding { incident, .. }) => Some(act(trigger, *incident, weighed, against)),
         None => Some(act(trigger, weighed.incident, weighed, against)),
     }
+}
+
+/// It was true, and nothing tells whether it still is. What could not be seen for an hour starts nothing more.
+fn unseen(incident: Timestamp, weighed: &Weighed, now: Timestamp) -> Decision {
+    let (why, facts) = (weighed.words(), weighed.facts.clone());
+    if now.since(incident) > LONGEST {
+        return Decision::Nothing { why: format!("it could not be seen: {why}"), facts };
+    }
+    Decision::Unseen { incident, until: now, why, facts }
 }
 
 /// It is true, and has held.

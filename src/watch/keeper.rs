@@ -233,13 +233,15 @@ impl Keeper {
     async fn is_free(&mut self, start: &Start, now: Timestamp) -> Result<bool, StoreError> {
         let settled = match self.eyes.begun(start).await? {
             Some(run) => Some(Ok(run)),
-            None => self.stale(start, now).await?.map(Err),
+            None => match self.stale(start, now).await? {
+                // It may have begun meanwhile, and be what stands against it.
+                Some(why) => Some(self.eyes.begun(start).await?.ok_or(why)),
+                None => None,
+            },
         };
-        let free = settled.is_none();
-        if let Some(how) = settled {
-            self.settled(start.decision, how, now).await?;
-        }
-        Ok(free)
+        let Some(how) = settled else { return Ok(true) };
+        self.settled(start.decision, how, now).await?;
+        Ok(false)
     }
 
     /// What this watcher is to begin and does not begin yet.
@@ -265,9 +267,23 @@ impl Keeper {
         if as_now != *begin {
             return Ok(Some("its trigger has been changed since it was decided".to_owned()));
         }
-        let how = (begin.by_hand.is_some(), Some(start.decision));
+        let by_hand = begin.by_hand.is_some();
+        if !by_hand && !self.might(&start.what, (runbook, trigger), now).await {
+            return Ok(Some("it is not true any more".to_owned()));
+        }
+        let how = (by_hand, Some(start.decision));
         let against = self.against(runbook, trigger, &self.ledger, how).await?;
         Ok(against.map(|against| against.why))
+    }
+
+    /// Whether what was decided may still be true, by what was heard since, and after a while by looking.
+    async fn might(&self, what: &Pending, (runbook, trigger): (&Runbook, &Trigger), now: Timestamp) -> bool {
+        let is_over = self.ledger.standing.get(&what.id) != Some(&Standing::Spent);
+        if is_over || now.since(what.at) < ORPHANED {
+            return !is_over;
+        }
+        let looked = self.ledger.with_mutes(self.eyes.look(runbook, trigger, true).await);
+        weigh(&trigger.when, &self.ledger.alarms, &looked, now).might()
     }
 
     /// A failover that was given by [`Keeper::starts`] began, or will not.

@@ -146,6 +146,7 @@ fn decision(note: &Note) -> Option<String> {
     Some(match decision {
         Decision::Nothing { why, .. } => format!("nothing: {why}"),
         Decision::Hold { until, .. } => format!("hold until {}", (until.0 - at(0).0) / 1000),
+        Decision::Unseen { why, .. } => format!("unseen: {why}"),
         Decision::Observed { .. } => "observed".into(),
         Decision::Prevented { why, .. } => format!("prevented: {why}"),
         Decision::Start(begin) => format!("start, incident {}", (begin.incident.0 - at(0).0) / 1000),
@@ -235,7 +236,17 @@ async fn silence_means_what_the_runbook_says() {
     gives_up.goes("a", Alarm, 10).await;
     gives_up.outside.0.lock().unwrap().silent = true;
     gives_up.later(Span::mins(1)).await;
-    let why = gives_up.later(Span::mins(6)).await;
+    let unseen = ["unseen: 0 of 1 needed, 1 unknown"];
+    assert_eq!(gives_up.later(Span::mins(6)).await, unseen, "people are told");
+    assert_eq!(gives_up.later(Span::mins(6)).await, unseen, "and told again");
+    gives_up.outside.0.lock().unwrap().silent = false;
+    assert_eq!(gives_up.later(Span::mins(1)).await, ["start, incident 10"], "it was looked at on and on");
+
+    let mut in_vain = Desk::of(one("")).await;
+    in_vain.goes("a", Alarm, 10).await;
+    in_vain.outside.0.lock().unwrap().silent = true;
+    in_vain.later(Span::mins(1)).await;
+    let why = in_vain.later(Span::mins(61)).await;
     assert_eq!(why, ["nothing: it could not be seen: 0 of 1 needed, 1 unknown"]);
 }
 

@@ -5,7 +5,6 @@ use crate::{
     alarm::{AlarmArn, AlarmState, Provenance, Signal, Way},
     cli::{
         args::Common,
-        moves::replay,
         wiring::{Purpose, World, commands, world},
     },
     clock::{Span, Timestamp},
@@ -194,7 +193,7 @@ impl Sight {
     /// The run that is under way; a reprotect gives way.
     async fn unfinished(&self, newest: Option<&RunHead>) -> Result<Option<Against>, StoreError> {
         let Some(head) = newest.filter(|head| head.outcome.is_none()) else { return Ok(None) };
-        let direction = match replay(&self.store, &head.id).await {
+        let direction = match self.state(head).await? {
             Ok(state) if state.plan.direction == Direction::Reprotect => return Ok(None),
             Ok(state) => state.plan.direction.to_string(),
             Err(_) => "run".to_owned(),

@@ -368,6 +368,9 @@ impl Service {
             Decision::Observed { .. } => {
                 ("it is true, and only observed: a person decides".to_owned(), known.on_file("status"))
             }
+            Decision::Unseen { why, .. } => {
+                (format!("it was true, and whether it still is cannot be seen: {why}"), known.on_file("status"))
+            }
             Decision::Prevented { why, next, .. } => (format!("it is true, and prevented: {why}"), next.clone()),
             _ => return None,
         };

@@ -113,6 +113,7 @@ fn word(decision: &Decision) -> &'static str {
     match decision {
         Decision::Nothing { .. } => "nothing",
         Decision::Hold { .. } => "hold",
+        Decision::Unseen { .. } => "unseen",
         Decision::Observed { .. } => "observed",
         Decision::Prevented { .. } => "prevented",
         Decision::Start(_) => "start",

@@ -56,6 +56,24 @@ async fn what_could_not_begin_for_an_hour_does_not_begin_by_itself_any_more() {
 }
 
 #[tokio::test]
+async fn what_is_not_true_any_more_does_not_begin_though_it_was_decided() {
+    let mut heard = decided().await;
+    heard.goes("a", Fine, 2).await;
+    heard.goes("b", Fine, 3).await;
+    assert!(heard.keeper.starts(heard.now).await.unwrap().is_empty());
+    assert_eq!(not_begun(&heard).await, ["it is not true any more"]);
+
+    // Nobody said so: it is looked at.
+    let mut seen = decided().await;
+    for name in ["a", "b"] {
+        let fine = Known { state: Fine, changed: at(5), muted: None };
+        seen.outside.0.lock().unwrap().alarms.insert(arn(name), fine);
+    }
+    assert!(seen.keeper.starts(seen.now + Span::mins(5)).await.unwrap().is_empty());
+    assert_eq!(not_begun(&seen).await, ["it is not true any more"]);
+}
+
+#[tokio::test]
 async fn what_began_already_is_only_noted_whatever_stands_against_it_now() {
     let mut desk = decided().await;
     let no = *desk.keeper.ledger().pending.keys().next().unwrap();
