@@ -285,6 +285,9 @@ pub enum Seen {
     Answer(probe::Answer),
 }
 
+/// A silence that was not looked at for so long begins anew.
+const UNWATCHED: Span = Span::secs(25);
+
 /// A set of sights: what was seen last of each target, or what a plan expects to be seen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
@@ -310,8 +313,13 @@ impl World {
     /// Takes in a sight whatever was there: what is foreseen comes after all that was seen.
     pub fn set(&mut self, sight: Sight) {
         if sight.target.what == What::Site {
+            let before = self.sights.get(&sight.target).map(|before| before.at);
             match &sight.seen {
                 Seen::Answer(answer) if !answer.ok => {
+                    if before.is_some_and(|at| sight.at.since(at) > UNWATCHED) {
+                        // It may have answered meanwhile.
+                        self.silent.remove(&sight.target);
+                    }
                     self.silent.entry(sight.target.clone()).or_insert(sight.at);
                 }
                 _ => drop(self.silent.remove(&sight.target)),

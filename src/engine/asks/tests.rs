@@ -123,6 +123,21 @@ fn only_silence_of_the_one_site_while_the_other_answers_is_death() {
 }
 
 #[test]
+fn a_silence_that_nobody_watched_begins_anew() {
+    let mut run = alone(Impact::Safe, true);
+    site(&mut run, "ohio", false);
+    run.applied();
+    let mut look = |after: Span| {
+        run.now = run.now + after;
+        site(&mut run, "ohio", false);
+        site(&mut run, "oregon", true);
+        run.turn().contains(&"attempt_started freeze".to_owned())
+    };
+    assert!(!look(Span::mins(1)), "two looks with nothing between them are no silence");
+    assert!(look(Span::secs(10)));
+}
+
+#[test]
 fn a_consent_whose_step_a_person_skipped_is_asked_anew_for_what_is_left() {
     let mut run = alone(Impact::Safe, false);
     run.applied();
