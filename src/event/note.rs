@@ -124,8 +124,6 @@ pub enum Decision {
     Unseen {
         /// When the incident began.
         incident: Timestamp,
-        /// Since when it is looked at in vain.
-        until: Timestamp,
         /// What is missing.
         why: String,
         /// What speaks for it and what does not.

@@ -65,7 +65,7 @@ fn unseen(incident: Timestamp, weighed: &Weighed, now: Timestamp) -> Decision {
     if now.since(incident) > LONGEST {
         return Decision::Nothing { why: format!("it could not be seen: {why}"), facts };
     }
-    Decision::Unseen { incident, until: now, why, facts }
+    Decision::Unseen { incident, why, facts }
 }
 
 /// It is true, and has held.

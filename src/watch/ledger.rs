@@ -136,9 +136,8 @@ impl Ledger {
     fn decided(&mut self, note: &Note, id: &TriggerId, decision: &Decision) {
         let standing = match decision {
             Decision::Nothing { .. } | Decision::Over => None,
-            Decision::Hold { incident, until, .. } | Decision::Unseen { incident, until, .. } => {
-                Some(Standing::Holding { incident: *incident, until: *until })
-            }
+            Decision::Hold { incident, until, .. } => Some(Standing::Holding { incident: *incident, until: *until }),
+            Decision::Unseen { incident, .. } => Some(Standing::Holding { incident: *incident, until: note.at }),
             Decision::Observed { .. } | Decision::Prevented { .. } | Decision::Start(_) => Some(Standing::Spent),
         };
         match standing {

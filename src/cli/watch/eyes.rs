@@ -1,6 +1,9 @@
 //! What a watcher sees: alarms in their Regions, probes at their sites, what runs stand against a start.
 
-use super::{runs::begun, shelf::Shelf};
+use super::{
+    runs::{begun, events},
+    shelf::Shelf,
+};
 use crate::{
     alarm::{AlarmArn, AlarmState, Provenance, Signal, Way},
     cli::{
@@ -15,7 +18,7 @@ use crate::{
     },
     engine::RunState,
     event::TriggerId,
-    ids::{LeaseKey, ProbeName, Region, RunId, Seq},
+    ids::{LeaseKey, ProbeName, Region, RunId},
     intake::http::Subscriptions,
     model::{Direction, Place},
     plan::{Probing, Request},
@@ -178,11 +181,7 @@ impl Sight {
 
     /// A run, or that it cannot be read: whether it began by itself is then for a person to know.
     async fn state(&self, head: &RunHead) -> Result<Result<RunState, Against>, StoreError> {
-        let events = match self.store.read(&head.id, Seq(1)).await {
-            Err(outage @ StoreError::Outage { .. }) => return Err(outage),
-            other => other,
-        };
-        let state = events.map_err(|why| why.to_string());
+        let state = events(&self.store, &head.id).await?.map_err(|why| why.to_string());
         let state = state.and_then(|events| RunState::replay(&events).map_err(|why| why.to_string()));
         Ok(state.map_err(|why| Against {
             why: format!("whether run {} began by itself cannot be read: {why}", head.id),

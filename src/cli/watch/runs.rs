@@ -16,7 +16,7 @@ use crate::{
     },
     clock::{Span, Timestamp},
     engine::RunState,
-    event::{AcceptLoss, Begin, Cause, EventKind, Notice, PauseReason, Policy, Reach},
+    event::{AcceptLoss, Begin, Cause, Event, EventKind, Notice, PauseReason, Policy, Reach},
     ids::{LeaseKey, NoteNo, RunId, Seq},
     model::{Direction, Mode},
     store::{RunHead, Store, StoreError},
@@ -119,10 +119,7 @@ impl Runs {
         let mut pages = vec![];
         for runbook in runbooks {
             let Some(head) = self.store.runs(Some(&LeaseKey::new(runbook))).await?.into_iter().next() else { continue };
-            let events = match self.store.read(&head.id, Seq(1)).await {
-                Err(outage @ StoreError::Outage { .. }) => return Err(outage),
-                other => other.unwrap_or_default(),
-            };
+            let events = events(&self.store, &head.id).await?.unwrap_or_default();
             let Ok(state) = RunState::replay(&events) else { continue };
             let rests = state.outcome.is_some() || state.paused.is_some();
             if state.cause.is_some() && rests && state.open_asks().next().is_none() && state.last_at >= since {
@@ -246,6 +243,14 @@ fn policy(begin: &Begin) -> Policy {
     }
 }
 
+/// The events of a run, or why they cannot be read; a store that does not work now is another matter.
+pub(super) async fn events(store: &Arc<dyn Store>, run: &RunId) -> Result<Result<Vec<Event>, StoreError>, StoreError> {
+    match store.read(run, Seq(1)).await {
+        Err(outage @ StoreError::Outage { .. }) => Err(outage),
+        other => Ok(other),
+    }
+}
+
 /// The run of a decision, where it began.
 pub(super) async fn begun(store: &Arc<dyn Store>, start: &Start) -> Result<Option<RunId>, StoreError> {
     // Of two watchers one's clock may be behind.
@@ -255,12 +260,8 @@ pub(super) async fn begun(store: &Arc<dyn Store>, start: &Start) -> Result<Optio
         if head.started + SLACK < *at {
             return Ok(None);
         }
-        let events = match store.read(&head.id, Seq(1)).await {
-            Err(outage @ StoreError::Outage { .. }) => return Err(outage),
-            // That it cannot be read stands against a start by itself; it must not stand in the way of telling so.
-            Err(_) => continue,
-            Ok(events) => events,
-        };
+        // That it cannot be read stands against a start by itself; it must not stand in the way of telling so.
+        let Ok(events) = events(store, &head.id).await? else { continue };
         if let Some(EventKind::RunStarted { cause: Some(cause), .. }) = events.first().map(|event| &event.kind)
             && cause.is(start.decision, &id.trigger, *at)
         {
