@@ -12,7 +12,7 @@ use crate::{
     model::{Fact, Impact, fact},
     plan::{self, PlanStep},
     runbook::{OnTimeout, Unattended},
-    world::{Seen, Target, What},
+    world::{LATELY, Seen, Target, What},
 };
 use std::collections::BTreeSet;
 
@@ -69,9 +69,6 @@ impl Ask {
         Some(yes)
     }
 }
-
-/// What was seen so long ago at most tells whether the site being left answers.
-pub(super) const LATELY: Span = Span::secs(25);
 
 const PAGE: &str = "on_timeout: page";
 const PROCEED: &str = "on_timeout: proceed";

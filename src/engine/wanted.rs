@@ -12,7 +12,7 @@ use crate::{
     clock::{Span, Timestamp},
     event::Way,
     ids::{EffectNo, StepId},
-    world::{Class, Effect, Target, World},
+    world::{Class, Effect, LATELY, Target, World},
 };
 use std::collections::BTreeMap;
 
@@ -69,7 +69,7 @@ pub fn wanted<'a>(state: &'a RunState, world: &World, now: Timestamp, live: Live
         for target in gravity.and_then(|gravity| asks::reach_needs(&cx, gravity)).into_iter().flatten() {
             // Every few seconds: as often as of something that has been waited for for a minute.
             let since = now.before(Span::mins(1));
-            let interest = Interest { since, after: None, not_before: now, oldest: now.before(asks::LATELY) };
+            let interest = Interest { since, after: None, not_before: now, oldest: now.before(LATELY) };
             all.looks.entry(target).or_insert(interest);
         }
         let stands_still = state.paused.is_some() && run.past_now().sent.is_empty();

@@ -285,8 +285,9 @@ pub enum Seen {
     Answer(probe::Answer),
 }
 
-/// A silence that was not looked at for so long begins anew.
-const UNWATCHED: Span = Span::secs(25);
+/// What was seen so long ago at most tells whether a site answers: a silence that nobody watched for longer
+/// begins anew.
+pub const LATELY: Span = Span::secs(25);
 
 /// A set of sights: what was seen last of each target, or what a plan expects to be seen.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -316,7 +317,7 @@ impl World {
             let before = self.sights.get(&sight.target).map(|before| before.at);
             match &sight.seen {
                 Seen::Answer(answer) if !answer.ok => {
-                    if before.is_some_and(|at| sight.at.since(at) > UNWATCHED) {
+                    if before.is_some_and(|at| sight.at.since(at) > LATELY) {
                         // It may have answered meanwhile.
                         self.silent.remove(&sight.target);
                     }
