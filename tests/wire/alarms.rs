@@ -29,7 +29,8 @@ fn outposts(wire: &Wire) -> Outposts {
 
 /// What tests do by hand.
 impl Wire {
-    fn alarm_arn(&self, region: &str, name: &str) -> String {
+    /// An alarm's ARN.
+    pub(crate) fn alarm_arn(&self, region: &str, name: &str) -> String {
         format!("arn:aws:cloudwatch:{region}:{}:alarm:{name}", self.account)
     }
 
@@ -43,7 +44,8 @@ impl Wire {
         self.alarm_arn(region, name)
     }
 
-    fn set_alarm(&self, region: &str, name: &str, state: &str) {
+    /// An alarm goes to a state.
+    pub(crate) fn set_alarm(&self, region: &str, name: &str, state: &str) {
         let set = json!({ "AlarmName": name, "StateValue": state, "StateReason": format!("a drill: {state}") });
         self.witness.call("cloudwatch", region, "set_alarm_state", &set);
     }

@@ -34,14 +34,13 @@ impl Tower {
     pub(crate) fn of(policy: &str) -> Self {
         let wire = Wire::at_once();
         let account = wire.account.clone();
-        let arn = |name: &str| format!("arn:aws:cloudwatch:{}:{account}:alarm:{name}", STANDBY.1);
         let page = format!("arn:aws:sns:{}:{account}:oncall", STANDBY.1);
         let pager = Web::start(|_| (200, Value::Null));
         let trigger = format!(
             "\nnotify: [{{ topic: \"{page}\" }}, {{ webhook: \"{}\" }}]\ntriggers:\n  - name: region_lost\n    when: {{ of: [{{ alarm: \"{}\" }}, {{ alarm: \"{}\" }}] }}\n    {policy}\n\nfailover:\n",
             pager.url(),
-            arn("orders"),
-            arn("canary")
+            wire.alarm_arn(STANDBY.1, ALARMS[0]),
+            wire.alarm_arn(STANDBY.1, ALARMS[1])
         );
         let desk = Desk::of(wire, &[("\nfailover:\n", &trigger)]);
         let tower = Self { desk, queue: String::new(), pages: String::new(), _pager: pager };
@@ -83,8 +82,7 @@ impl Tower {
 
     /// An alarm goes to a state.
     pub(crate) fn goes(&self, name: &str, state: &str) {
-        let asked = json!({ "AlarmName": name, "StateValue": state, "StateReason": "a drill" });
-        self.call("cloudwatch", "set_alarm_state", &asked);
+        self.desk.wire.set_alarm(STANDBY.1, name, state);
     }
 
     /// A watcher that hears the queue.
@@ -126,7 +124,7 @@ impl Tower {
 
     /// An alarm's ARN.
     pub(crate) fn alarm(&self, name: &str) -> String {
-        format!("arn:aws:cloudwatch:{}:{}:alarm:{name}", STANDBY.1, self.desk.wire.account)
+        self.desk.wire.alarm_arn(STANDBY.1, name)
     }
 
     /// What people were told so far.
