@@ -3,22 +3,24 @@
 //! asked once, where text comes in ([`is_name`]).
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use std::{
     fmt,
     io::{self, BufWriter, Write},
 };
 
-/// Declares newtypes over `String` that print as their text.
+/// Declares newtypes over text that print as it. Names are short, copied into every event and hardly ever
+/// made: a [`SmolStr`] holds up to 23 bytes in place.
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(pub String);
+        pub struct $name(SmolStr);
 
         impl $name {
             /// Wraps a text that is already known to be well formed.
-            pub fn new(text: impl Into<String>) -> Self {
+            pub fn new(text: impl Into<SmolStr>) -> Self {
                 Self(text.into())
             }
             /// The text itself.
@@ -33,7 +35,7 @@ macro_rules! texts {
         }
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
-                Self(text.to_owned())
+                Self::new(text)
             }
         }
         impl std::borrow::Borrow<str> for $name {
@@ -87,7 +89,7 @@ impl Digest {
 
 impl From<Sum> for Digest {
     fn from(sum: Sum) -> Self {
-        Self(sum.finish().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
+        Self::new(sum.finish().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
     }
 }
 

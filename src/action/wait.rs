@@ -34,7 +34,10 @@ fn lower(f: &mut Fields<'_>) -> Option<Action> {
         f.complain("for", "say `for`, `while`, or both");
         return None;
     }
-    Some(Action::Wait(Wait { held: held.unwrap_or_default(), probes: probes.into_iter().map(ProbeName).collect() }))
+    Some(Action::Wait(Wait {
+        held: held.unwrap_or_default(),
+        probes: probes.into_iter().map(ProbeName::new).collect(),
+    }))
 }
 
 /// Parameters of `wait`.

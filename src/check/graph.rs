@@ -260,7 +260,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn step(i: usize, needs: Option<&[usize]>) -> Step {
-        let name = |i: &usize| StepId(format!("s{i}"));
+        let name = |i: &usize| StepId::new(format!("s{i}"));
         let needs = needs.map(|needs| needs.iter().map(name).collect());
         let spec = Spec { needs, ..Spec::default() };
         Step { id: name(&i), path: Path::root().index(i), planned: spec.clone(), emergency: spec }

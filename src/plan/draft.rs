@@ -122,7 +122,7 @@ fn parameters(runbook: &Runbook, given: &BTreeMap<String, String>, wrong: &mut V
                 .ok_or_else(|| format!("the parameter `{name}` has no default: give it by --param {name}=VALUE")),
         };
         match value {
-            Ok(value) => drop(values.insert(name.0.clone(), value)),
+            Ok(value) => drop(values.insert(name.to_string(), value)),
             Err(why) => wrong.push(why),
         }
     }

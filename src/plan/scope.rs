@@ -51,7 +51,7 @@ impl Roots<'_> {
     fn site(&self, name: &SiteName) -> Value {
         let Some(site) = self.sites.get(name) else { return Value::Null };
         let mut map: Map<String, Value> =
-            self.resources.values().map(|r| (r.name.0.clone(), r.attributes(name))).collect();
+            self.resources.values().map(|r| (r.name.to_string(), r.attributes(name))).collect();
         map.insert("name".into(), site.name.as_str().into());
         map.insert("region".into(), site.region.as_str().into());
         map.insert("account".into(), site.account.as_ref().map_or(Value::Null, |a| a.as_str().into()));
@@ -63,7 +63,7 @@ impl Roots<'_> {
 /// or one that was left out, is there and empty, so that `default(…)` works.
 pub fn scope(outputs: &BTreeMap<StepId, Outputs>) -> Scope {
     let steps: Map<String, Value> =
-        outputs.iter().map(|(id, o)| (id.0.clone(), Value::Object(o.clone().into_iter().collect()))).collect();
+        outputs.iter().map(|(id, o)| (id.to_string(), Value::Object(o.clone().into_iter().collect()))).collect();
     Scope::from_iter([("steps".to_owned(), Value::Object(steps))])
 }
 

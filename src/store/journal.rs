@@ -65,7 +65,7 @@ impl Journal {
             // A receiver that knows repeats by a token must see one token however often we send one thing.
             EventKind::EffectIntended { step, call, .. } if call.class() == Class::Token => {
                 let what = Digest::of_json(call);
-                Some(format!("{}-{step}-{}", self.run, &what.0[..12]))
+                Some(format!("{}-{step}-{}", self.run, &what.as_str()[..12]))
             }
             EventKind::EffectIntended { step, effect, .. } => Some(format!("{}-{step}-{effect}", self.run)),
             _ => None,

@@ -10,7 +10,7 @@ const ORIGIN_MS: i64 = 1_577_836_800_000;
 /// characters); of two runs started in the same millisecond one pair in 1.7 million shares a name.
 pub fn run_id(now: Timestamp, entropy: u64) -> RunId {
     let ms = u64::try_from(now.0.saturating_sub(ORIGIN_MS)).unwrap_or(0);
-    RunId(format!("r{}{}", base36(ms, 8), base36(entropy, 4)))
+    RunId::new(format!("r{}{}", base36(ms, 8), base36(entropy, 4)))
 }
 
 /// The last `width` digits of a number in base 36.

@@ -55,7 +55,7 @@ pub(super) fn runbook(root: &Node, names: &Names<'_>, lists: Lists, digest: Dige
         global_endpoint: root.get("aws").and_then(|aws| aws.text_of("endpoint_url")).map(str::to_owned),
         primary: SiteName::from(names.primary?),
         standbys: names.standbys.iter().map(|name| SiteName::from(*name)).collect(),
-        parameters: named(root, "parameters", parameter).map(|(k, v)| (ParamName(k), v)).collect(),
+        parameters: named(root, "parameters", parameter).map(|(k, v)| (ParamName::new(k), v)).collect(),
         resources: names
             .resources
             .iter()
@@ -64,7 +64,7 @@ pub(super) fn runbook(root: &Node, names: &Names<'_>, lists: Lists, digest: Dige
                 Some((name.clone(), Resource { name, kind: kind((*row)?.kind, node)? }))
             })
             .collect(),
-        probes: named(root, "probes", probe).map(|(k, v)| (ProbeName(k), v)).collect(),
+        probes: named(root, "probes", probe).map(|(k, v)| (ProbeName::new(k), v)).collect(),
         failover: lists.failover,
         failback,
         mirrored: names.mirrored,
@@ -121,8 +121,8 @@ fn site(name: &str, node: &Node) -> Option<Site> {
     let text = |key: &str| node.text_of(key).map(str::to_owned);
     Some(Site {
         name: SiteName::from(name),
-        region: Region(text("region")?),
-        account: text("account").map(Account),
+        region: Region::new(text("region")?),
+        account: text("account").map(Account::new),
         role_arn: text("role_arn"),
         external_id: text("external_id"),
         profile: text("profile"),
@@ -173,7 +173,7 @@ fn kind(kind: KindName, node: &Node) -> Option<Kind> {
 }
 
 fn at_sites<T>(node: &Node, lower: fn(&Node) -> Option<T>) -> BTreeMap<SiteName, T> {
-    named(node, "sites", lower).map(|(name, identity)| (SiteName(name), identity)).collect()
+    named(node, "sites", lower).map(|(name, identity)| (SiteName::new(name), identity)).collect()
 }
 
 fn texts(node: &Node, key: &str) -> Vec<String> {

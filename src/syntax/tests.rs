@@ -229,7 +229,7 @@ fn the_digest_covers_the_files_that_are_named() {
     assert_eq!(first, digest());
     fs::write(folder.path().join("tool"), "two").unwrap();
     assert_ne!(first, digest());
-    assert_eq!(first.0.len(), 64);
+    assert_eq!(first.as_str().len(), 64);
 }
 
 #[test]

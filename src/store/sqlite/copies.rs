@@ -112,7 +112,7 @@ pub(super) fn export(open: &mut Open<'_>, run: &RunId) -> Result<StoredRun, Fail
         .optional()?
         .ok_or_else(unknown)?;
     let head = events::end(&tx, run)?.ok_or_else(unknown)?;
-    Ok(StoredRun::verified(run.clone(), LeaseKey(key), events::links(&tx, run)?, &head)?)
+    Ok(StoredRun::verified(run.clone(), LeaseKey::new(key), events::links(&tx, run)?, &head)?)
 }
 
 /// Takes in a run that is not here yet, as it was stored elsewhere. The epoch that the lease has then.

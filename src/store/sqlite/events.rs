@@ -178,8 +178,8 @@ pub(super) fn heads(conn: &Connection, key: Option<&LeaseKey>) -> rusqlite::Resu
     let mut statement = conn.prepare_cached(sql)?;
     let heads = statement.query_map([key.map(LeaseKey::as_str)], |row| {
         Ok(RunHead {
-            id: RunId(row.get(0)?),
-            key: LeaseKey(row.get(1)?),
+            id: RunId::new(row.get::<_, String>(0)?),
+            key: LeaseKey::new(row.get::<_, String>(1)?),
             runbook: row.get(2)?,
             started: Timestamp(row.get(3)?),
             seq: Seq(count(row, 4)?),

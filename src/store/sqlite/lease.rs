@@ -181,7 +181,7 @@ fn row(conn: &Connection, key: &LeaseKey) -> Result<Row, Failure> {
         why: format!("the holder of {key} cannot be read: {why}"),
     })?;
     let renewed = renewed.map_or(since, Timestamp);
-    let holder = Holder { who, epoch, since, renewed, alive: false, run: run.map(RunId) };
+    let holder = Holder { who, epoch, since, renewed, alive: false, run: run.map(RunId::new) };
     Ok(Row { epoch, holder: Some((holder, term)) })
 }
 
