@@ -184,7 +184,7 @@ impl RunState {
         let at = event.at;
         let idles = self.paused.is_some()
             || matches!(event.kind, EventKind::LeaseTaken { .. } | EventKind::ControlReceived { .. });
-        self.fold(event.kind.clone(), at).map_err(|why| wrong(&why))?;
+        self.fold(&event.kind, at).map_err(|why| wrong(&why))?;
         self.last_at = at;
         if !idles {
             self.idle_since = at;
@@ -192,13 +192,13 @@ impl RunState {
         Ok(())
     }
 
-    fn fold(&mut self, kind: EventKind, at: Timestamp) -> Result<(), String> {
+    fn fold(&mut self, kind: &EventKind, at: Timestamp) -> Result<(), String> {
         use EventKind as E;
         match kind {
             E::RunStarted { .. } => return Err("a run starts once".into()),
             E::PlanSealed { .. } => {}
             E::HoldOverdue { step } => {
-                if let Some(held) = self.holds.get_mut(&step) {
+                if let Some(held) = self.holds.get_mut(step) {
                     held.overdue = true;
                 }
             }
@@ -206,36 +206,34 @@ impl RunState {
                 if self.holder.as_ref().is_some_and(|before| before.host != holder.host) {
                     self.steps.each(|step| step.redate(at));
                 }
-                self.holder = Some(holder);
+                self.holder = Some(holder.clone());
             }
-            E::RunResumed { policy, .. } => self.resumed(policy, at),
-            E::RunPaused { why } => self.paused = Some(why),
+            E::RunResumed { policy, .. } => self.resumed(policy.clone(), at),
+            E::RunPaused { why } => self.paused = Some(why.clone()),
             E::RunContinued { .. } => {
                 self.taken_up(at);
             }
             E::ConfirmationAsked { ask, step, question, message, facts, until, loss } => {
-                drop(self.asks.insert(
-                    ask,
-                    Ask {
-                        step,
-                        question,
-                        message,
-                        facts,
-                        until,
-                        loss,
-                        asked: at,
-                        answer: None,
-                        answered: None,
-                        by: None,
-                        paged: false,
-                        moot: false,
-                    },
-                ));
+                let asked = Ask {
+                    step: step.clone(),
+                    question: *question,
+                    message: message.clone(),
+                    facts: facts.clone(),
+                    until: *until,
+                    loss: *loss,
+                    asked: at,
+                    answer: None,
+                    answered: None,
+                    by: None,
+                    paged: false,
+                    moot: false,
+                };
+                drop(self.asks.insert(*ask, asked));
             }
-            E::ConfirmationGiven { ask, answer, by } => self.answered(ask, answer, by, at)?,
+            E::ConfirmationGiven { ask, answer, by } => self.answered(*ask, *answer, by.clone(), at)?,
             E::UndoBegun { holds_only, .. } => {
                 self.moot(|a| a.question != Question::InDoubt);
-                self.phase = Phase::Undoing { holds_only };
+                self.phase = Phase::Undoing { holds_only: *holds_only };
                 self.paused = None;
             }
             E::ClosingBegun => {
@@ -243,30 +241,33 @@ impl RunState {
                 self.paused = None;
             }
             E::HoldOpened { step, until, what, before } => {
-                let (by, since, past_return) =
-                    before.map_or_else(|| (self.run.clone(), at, false), |b| (b.run, b.since, b.past_return));
-                drop(self.holds.insert(step, Held { what, by, since, until, past_return, overdue: false }));
+                let (by, since, past_return) = match before {
+                    Some(before) => (&before.run, before.since, before.past_return),
+                    None => (&self.run, at, false),
+                };
+                let (what, by, until) = (what.clone(), by.clone(), *until);
+                drop(self.holds.insert(step.clone(), Held { what, by, since, until, past_return, overdue: false }));
             }
-            E::HoldClosed { step, .. } => drop(self.holds.remove(&step)),
-            E::ObligationOpened { owed, .. } => drop(self.owed.insert(owed)),
-            E::ObligationPaid { owed } => drop(self.owed.remove(&owed)),
-            E::MilestoneReached { milestone, .. } => drop(self.milestones.entry(milestone).or_insert(at)),
-            E::ControlReceived { id, .. } => self.last_control = self.last_control.max(id),
-            E::ObjectiveMeasured { objective, value } => self.measures.push((objective, value)),
+            E::HoldClosed { step, .. } => drop(self.holds.remove(step)),
+            E::ObligationOpened { owed, .. } => drop(self.owed.insert(owed.clone())),
+            E::ObligationPaid { owed } => drop(self.owed.remove(owed)),
+            E::MilestoneReached { milestone, .. } => drop(self.milestones.entry(*milestone).or_insert(at)),
+            E::ControlReceived { id, .. } => self.last_control = self.last_control.max(*id),
+            E::ObjectiveMeasured { objective, value } => self.measures.push((*objective, value.clone())),
             E::RunFinished { outcome } => {
                 self.phase = Phase::Finished;
                 self.paused = None;
-                self.outcome = Some(outcome);
+                self.outcome = Some(*outcome);
             }
             other => self.fold_step(other, at)?,
         }
         Ok(())
     }
 
-    fn fold_step(&mut self, kind: EventKind, at: Timestamp) -> Result<(), String> {
+    fn fold_step(&mut self, kind: &EventKind, at: Timestamp) -> Result<(), String> {
         use EventKind as E;
         let undoing = matches!(self.phase, Phase::Undoing { .. });
-        match &kind {
+        match kind {
             E::StepSucceeded { step, .. }
             | E::StepSkipped { step, .. }
             | E::StepFailed { step, .. }
@@ -280,50 +281,50 @@ impl RunState {
             _ => {}
         }
         match kind {
-            E::StepReady { step } => self.step_mut(&step)?.state = StepState::Ready,
+            E::StepReady { step } => self.step_mut(step)?.state = StepState::Ready,
             E::AttemptStarted { step, attempt, way, inputs, deadline } => {
-                self.step_mut(&step)?.start(attempt, way, *inputs, deadline, at);
+                self.step_mut(step)?.start(*attempt, *way, (**inputs).clone(), *deadline, at);
             }
             E::EffectIntended { step, effect, call, before, .. } => {
-                let mut step = self.step_mut(&step)?;
+                let mut step = self.step_mut(step)?;
                 let run = EffectRun {
-                    effect: *call,
-                    before: *before,
+                    effect: (**call).clone(),
+                    before: (**before).clone(),
                     intended: at,
                     sent_by: at,
                     way: step.way,
                     status: EffectStatus::Intended,
                 };
-                step.effects.insert(effect, run);
+                step.effects.insert(*effect, run);
             }
             E::EffectApplied { step, effect, receipt } => {
-                self.step_mut(&step)?.settle(effect, EffectStatus::Applied(receipt), at)?;
+                self.step_mut(step)?.settle(*effect, EffectStatus::Applied(receipt.clone()), at)?;
             }
-            E::EffectRefused { step, effect, .. } => self.step_mut(&step)?.settle(effect, EffectStatus::Refused, at)?,
-            E::EffectInDoubt { step, effect, .. } => self.step_mut(&step)?.settle(effect, EffectStatus::InDoubt, at)?,
+            E::EffectRefused { step, effect, .. } => self.step_mut(step)?.settle(*effect, EffectStatus::Refused, at)?,
+            E::EffectInDoubt { step, effect, .. } => self.step_mut(step)?.settle(*effect, EffectStatus::InDoubt, at)?,
             E::EffectSettled { step, effect, landed } => {
-                self.step_mut(&step)?.settle(effect, EffectStatus::Settled(landed), at)?;
+                self.step_mut(step)?.settle(*effect, EffectStatus::Settled(*landed), at)?;
             }
-            E::Observed { step, holds, .. } => self.step_mut(&step)?.observed(holds, at),
+            E::Observed { step, holds, .. } => self.step_mut(step)?.observed(*holds, at),
             E::AttemptFailed { step, retry_at, .. } => {
-                let mut step = self.step_mut(&step)?;
+                let mut step = self.step_mut(step)?;
                 step.state = retry_at.map_or(StepState::Running, StepState::Backoff);
             }
             E::StepSucceeded { step, outputs, .. } => {
-                self.step_mut(&step)?.end(StepState::Done(How::Succeeded), at);
-                self.outputs.insert(step, outputs);
+                self.step_mut(step)?.end(StepState::Done(How::Succeeded), at);
+                self.outputs.insert(step.clone(), outputs.clone());
             }
-            E::StepSkipped { step, .. } => self.step_mut(&step)?.end(StepState::Done(How::Skipped), at),
+            E::StepSkipped { step, .. } => self.step_mut(step)?.end(StepState::Done(How::Skipped), at),
             E::StepFailed { step, why, .. } => {
-                let mut step = self.step_mut(&step)?;
+                let mut step = self.step_mut(step)?;
                 // What fails while a run is taken back failed at being taken back.
                 step.way = if undoing { crate::event::Way::Undo } else { step.way };
-                step.end(StepState::Failed(why), at);
+                step.end(StepState::Failed(why.clone()), at);
             }
-            E::StepPassed { step, how } => self.step_mut(&step)?.end(StepState::Done(how), at),
-            E::StepMarkedDone { step, .. } => self.step_mut(&step)?.end(StepState::Done(How::MarkedDone), at),
-            E::StepRetried { step, .. } => self.step_mut(&step)?.retry(),
-            E::StepUndone { step } => self.step_mut(&step)?.end(StepState::Undone, at),
+            E::StepPassed { step, how } => self.step_mut(step)?.end(StepState::Done(*how), at),
+            E::StepMarkedDone { step, .. } => self.step_mut(step)?.end(StepState::Done(How::MarkedDone), at),
+            E::StepRetried { step, .. } => self.step_mut(step)?.retry(),
+            E::StepUndone { step } => self.step_mut(step)?.end(StepState::Undone, at),
             other => return Err(format!("no step event: {other:?}")),
         }
         Ok(())
