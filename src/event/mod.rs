@@ -9,6 +9,7 @@ mod kind;
 mod note;
 mod notice;
 mod outcome;
+mod tagged;
 mod words;
 
 pub use control::{Control, Posted, Request, Verdict};

@@ -20,8 +20,11 @@ use crate::{
     event::{Event, EventKind, RunOutcome},
     ids::{Epoch, RunId, Seq, Sum},
 };
-use serde::{Serialize, Serializer};
-use serde_json::Value;
+use serde::{
+    Deserializer, Serialize, Serializer,
+    de::{SeqAccess, Visitor},
+};
+use std::fmt;
 
 /// The end of a journal that has no events.
 pub(super) const START: Head = Head { seq: Seq(0), hash: [0; 32] };
@@ -72,11 +75,27 @@ fn parse(body: &[u8]) -> Result<Vec<EventKind>, (usize, serde_json::Error)> {
     if body.first() != Some(&b'[') {
         return serde_json::from_slice(body).map(|kind| vec![kind]).map_err(|why| (0, why));
     }
-    serde_json::from_slice(body).map_err(|why| {
-        let each: Vec<Value> = serde_json::from_slice(body).unwrap_or_default();
-        let mut read = each.into_iter().map(serde_json::from_value::<EventKind>).enumerate();
-        read.find_map(|(at, kind)| Some((at, kind.err()?))).unwrap_or((0, why))
-    })
+    let (mut json, mut kinds) = (serde_json::Deserializer::from_slice(body), vec![]);
+    let whole = json.deserialize_seq(Each(&mut kinds)).and_then(|()| json.end());
+    whole.map_err(|why| (kinds.len(), why)).map(|()| kinds)
+}
+
+/// Kinds, one after the other: those before the first that cannot be read are kept.
+struct Each<'a>(&'a mut Vec<EventKind>);
+
+impl<'de> Visitor<'de> for Each<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("events")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut each: A) -> Result<(), A::Error> {
+        while let Some(kind) = each.next_element()? {
+            self.0.push(kind);
+        }
+        Ok(())
+    }
 }
 
 /// The stored form of a batch; its links hang on nothing yet.
