@@ -172,8 +172,11 @@ pub(super) fn runbook(batch: &[Event]) -> String {
     }
 }
 
+/// A chain of so many bytes is verified by two threads: whoever takes a run up waits for it.
+const LONG: usize = 256 << 10;
+
 /// Reads a chain from its first link on and stops at the first that is wrong.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Verifier {
     run: RunId,
     head: Head,
@@ -191,13 +194,48 @@ impl Verifier {
         head: &Head,
         links: impl IntoIterator<Item = Result<Link, String>>,
     ) -> (Vec<Event>, Result<(), StoreError>) {
+        let links: Vec<_> = links.into_iter().collect();
+        if let Some((events, last)) = self.in_two(&links) {
+            return (events, last.end(head));
+        }
         let mut events = vec![];
-        let whole = links.into_iter().try_for_each(|link| {
-            let link = link.map_err(|why| self.damaged(self.head.seq.next(), why))?;
-            events.extend(self.take(&link)?);
-            Ok(())
-        });
+        let whole = links.iter().try_for_each(|link| self.next(link, &mut events));
         (events, whole.and_then(|()| self.end(head)))
+    }
+
+    fn next(&mut self, link: &Result<Link, String>, events: &mut Vec<Event>) -> Result<(), StoreError> {
+        let link = link.as_ref().map_err(|why| self.damaged(self.head.seq.next(), why.clone()))?;
+        events.extend(self.take(link)?);
+        Ok(())
+    }
+
+    /// The events of a long chain and where it ends: a link says what it hangs on, so that two threads may each
+    /// verify a half, and the halves must meet. None: it is not long, or something is wrong, which only going
+    /// through it in order tells.
+    fn in_two(&self, links: &[Result<Link, String>]) -> Option<(Vec<Event>, Self)> {
+        let ends = links.iter().scan(0, |sum, link| {
+            *sum += link.as_ref().map_or(0, |link| link.body.len());
+            Some(*sum)
+        });
+        let ends: Vec<_> = ends.collect();
+        let whole = ends.last().copied().filter(|bytes| *bytes >= LONG)?;
+        let (front, back) = links.split_at(ends.partition_point(|end| *end < whole / 2));
+        let (before, after) = (front.last()?.as_ref().ok()?, back.first()?.as_ref().ok()?);
+        let middle = Head { seq: Seq(after.seq.0.checked_sub(1)?), hash: before.hash };
+        let second = Self { run: self.run.clone(), head: middle.clone(), epoch: before.epoch };
+        let ((mut events, met), (more, last)) = std::thread::scope(|both| {
+            let first = both.spawn(|| self.clone().half(front));
+            let second = second.half(back);
+            Some((first.join().ok()??, second?))
+        })?;
+        events.extend(more);
+        (met.head == middle).then_some((events, last))
+    }
+
+    fn half(mut self, links: &[Result<Link, String>]) -> Option<(Vec<Event>, Self)> {
+        let mut events = vec![];
+        links.iter().try_for_each(|link| self.next(link, &mut events)).ok()?;
+        Some((events, self))
     }
 
     /// The events of the next link.
@@ -315,6 +353,49 @@ mod tests {
         assert!(unread.ends_with("unknown variant `run_dreamt`"), "{unread}");
         let empty = read("[]");
         assert_eq!(empty, "the journal of run r1 is damaged at event 1: it holds no event");
+    }
+
+    /// Long enough for two threads.
+    fn long() -> (Vec<Event>, Vec<Link>, Head) {
+        let batch: Vec<_> = (1..=8000).map(|seq| ready(seq, 1 + seq / 4500, seq.cast_signed() / 3)).collect();
+        let links = links(&run(), &START, &batch).unwrap();
+        assert!(links.iter().map(|link| link.body.len()).sum::<usize>() >= LONG);
+        let end = Head { seq: Seq(8000), hash: links.last().unwrap().hash };
+        (batch, links, end)
+    }
+
+    fn read(links: Vec<Link>, end: &Head) -> (Vec<Event>, Result<(), String>) {
+        let (events, whole) = Verifier::new(run()).all(end, links.into_iter().map(Ok));
+        (events, whole.map_err(|why| why.to_string()))
+    }
+
+    #[test]
+    fn a_long_chain_is_read_whole() {
+        let (batch, links, end) = long();
+        assert!(Verifier::new(run()).in_two(&links.iter().cloned().map(Ok).collect::<Vec<_>>()).is_some());
+        assert_eq!(read(links, &end), (batch, Ok(())));
+    }
+
+    #[test]
+    fn whatever_is_wrong_in_a_long_chain_is_told_and_what_is_before_it_is_kept() {
+        let (batch, links, end) = long();
+        let middle = links.len() / 2;
+        let spoilt = |spoil: &dyn Fn(&mut Vec<Link>, usize), at: usize| {
+            let mut links = links.clone();
+            let seq = links[at].seq.0;
+            spoil(&mut links, at);
+            let (events, whole) = read(links, &end);
+            assert_eq!(events, batch[..usize::try_from(seq).unwrap() - 1], "link {at}");
+            (seq, whole.unwrap_err())
+        };
+        for at in [0, middle - 2, middle - 1, middle, middle + 1, links.len() - 1] {
+            let (seq, gone) = spoilt(&|links, at| drop(links.remove(at)), at);
+            assert!(gone.contains(&format!("event {seq}: it is missing")), "{at}: {gone}");
+            let (seq, flipped) = spoilt(&|links, at| links[at].body[9] ^= 1, at);
+            assert!(flipped.contains(&format!("event {seq}: its hash does not fit")), "{at}: {flipped}");
+            let (seq, hash) = spoilt(&|links, at| links[at].hash[9] ^= 1, at);
+            assert!(hash.contains(&format!("event {seq}: its hash does not fit")), "{at}: {hash}");
+        }
     }
 
     #[test]
