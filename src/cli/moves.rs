@@ -7,8 +7,7 @@ use super::{
     given::{known_step, params, since, wrong},
     held,
     identity::Identities,
-    run::{begin, interactive, policy},
-    said::book_if_any,
+    run::{begin, interactive, policy, still_decided},
     wiring::{
         Loaded, Purpose, World, block_on, commands, keeps_its_world, load, print, realm, situation, store, world,
     },
@@ -23,7 +22,6 @@ use crate::{
     plan::{self, Plan, Request, Situation},
     store::{RunHead, Store, run_id},
     view,
-    watch::Ledger,
     world::World as Sights,
 };
 use std::sync::{Arc, Mutex, PoisonError};
@@ -187,7 +185,7 @@ impl<'a> Move<'a> {
     /// Begins what was prepared. The run that it supersedes ends only now that this one surely
     /// begins: what it holds is never without a holder.
     async fn begin(&self, Prepared { plan, situation, head, superseded }: Prepared) -> Result<Done, Failure> {
-        self.unbraked().await?;
+        still_decided(self.common, self.cause.as_ref()).await?;
         if let Some((head, why)) = &superseded {
             self.supersede(head, why).await?;
         }
@@ -206,16 +204,6 @@ impl<'a> Move<'a> {
         let (key, newest) = (self.loaded.key(), last.map(|l| l.run));
         let code = begin(self.common, &self.args.consent, &self.world, (&self.store, &key, newest), start).await?;
         Ok(Done::Ran(code, mode))
-    }
-
-    /// What begins by itself is held by a brake that was put on while it was planned.
-    async fn unbraked(&self) -> Result<(), Failure> {
-        let Some(cause) = &self.cause else { return Ok(()) };
-        let Some(book) = book_if_any(self.common)? else { return Ok(()) };
-        match Ledger::brake_since(&*book, cause.decision).await? {
-            Some(brake) => Err(Failure::refused(brake.to_string())),
-            None => Ok(()),
-        }
     }
 
     /// Nothing of it has begun.

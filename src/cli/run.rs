@@ -5,12 +5,13 @@ use super::{
     exit::{Failure, code, of_ended},
     identity,
     lease::claim,
+    said::book_if_any,
     wiring::{World, commands, print, who},
 };
 use crate::{
     clock::Span,
     engine::{self, Deps, Doors, Ended, RunState, Signal, Start, Watch},
-    event::{AcceptLoss, Event, EventKind, Notice, Policy, Request, Way},
+    event::{AcceptLoss, Cause, Event, EventKind, Notice, Policy, Request, Way},
     ids::{LeaseKey, RunId, Seq, StepId},
     plan::{Plan, PlanStep},
     sandbox::Sandbox,
@@ -19,6 +20,7 @@ use crate::{
         screen::{Face, Requests, Screen, Setup},
         summary,
     },
+    watch::Ledger,
 };
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -70,11 +72,9 @@ pub(super) async fn begin(
 ) -> Result<u8, Failure> {
     equipped(world, &begin.plan)?;
     let fence = claim(store, key, consent).await?;
-    // The plan was made without the lease: nobody may have run anything since.
-    if store.runs(Some(key)).await?.into_iter().next().map(|r| r.id) != newest {
+    if let Err(failure) = unchanged(common, (store, key, newest), begin.cause.as_ref()).await {
         store.release(fence).await?;
-        return Err(Failure::new(code::BUSY, "another run began or ended while this one was planned")
-            .hint("type the same again"));
+        return Err(failure);
     }
     let run = begin.plan.run.clone();
     let file = typed(&begin.plan);
@@ -87,6 +87,29 @@ pub(super) async fn begin(
     )?;
     let result = engine::start(deps, doors, begin).await;
     close(common, screen, result, (store, &run, &file)).await
+}
+
+/// The plan was made without the lease: nobody may have run anything since, nor decided otherwise.
+async fn unchanged(
+    common: &Common,
+    (store, key, newest): (&Arc<dyn Store>, &LeaseKey, Option<RunId>),
+    cause: Option<&Cause>,
+) -> Result<(), Failure> {
+    if store.runs(Some(key)).await?.into_iter().next().map(|r| r.id) != newest {
+        return Err(Failure::new(code::BUSY, "another run began or ended while this one was planned")
+            .hint("type the same again"));
+    }
+    still_decided(common, cause).await
+}
+
+/// What begins by itself does so only while what was decided stands: a brake that was put on meanwhile holds it.
+pub(super) async fn still_decided(common: &Common, cause: Option<&Cause>) -> Result<(), Failure> {
+    let Some(cause) = cause else { return Ok(()) };
+    let Some(book) = book_if_any(common)? else { return Ok(()) };
+    match Ledger::against(&*book, cause.decision).await? {
+        Some(why) => Err(Failure::refused(why)),
+        None => Ok(()),
+    }
 }
 
 /// Takes a run up on a claimed lease and stays with it.

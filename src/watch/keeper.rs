@@ -3,7 +3,8 @@
 
 use super::{
     decide::{Against, begin, decide},
-    ledger::{Ledger, Pending, Standing},
+    draft::Draft,
+    ledger::{Ledger, OVER, Pending, Standing},
     weigh::{Looked, Weighed, weigh},
 };
 use crate::{
@@ -152,6 +153,9 @@ impl Keeper {
             self.catch_up().await?;
             let mut draft = Draft::of(&self.ledger, &self.who, now);
             for signal in signals {
+                if draft.is_same_look(signal) {
+                    continue;
+                }
                 let named = self.triggers().any(|(_, _, trigger)| trigger.alarms().any(|arn| *arn == signal.alarm));
                 let unnamed = (!named).then(|| "no trigger names this alarm".to_owned());
                 let idle =
@@ -269,7 +273,7 @@ impl Keeper {
         }
         let by_hand = begin.by_hand.is_some();
         if !by_hand && !self.might(&start.what, (runbook, trigger), now).await {
-            return Ok(Some("it is not true any more".to_owned()));
+            return Ok(Some(OVER.to_owned()));
         }
         let how = (by_hand, Some(start.decision));
         let against = self.against(runbook, trigger, &self.ledger, how).await?;
@@ -478,23 +482,4 @@ pub fn id_of(runbook: &Runbook, trigger: &Trigger) -> TriggerId {
 fn hangs_on_probes(trigger: &Trigger, ledger: &Ledger, now: Timestamp) -> bool {
     let known: Weighed = weigh(&trigger.when, &ledger.alarms, &Looked::default(), now);
     known.unknown > 0 && !known.holds() && known.might()
-}
-
-/// Notes that are not written yet, and what they come to.
-struct Draft {
-    ledger: Ledger,
-    who: Who,
-    now: Timestamp,
-    notes: Vec<Note>,
-}
-
-impl Draft {
-    fn of(ledger: &Ledger, who: &Who, now: Timestamp) -> Self {
-        Self { ledger: ledger.clone(), who: who.clone(), now, notes: vec![] }
-    }
-    fn add(&mut self, kind: NoteKind) {
-        let note = Note { no: self.ledger.head.next(), at: self.now, by: self.who.clone(), kind };
-        self.ledger.apply(&note);
-        self.notes.push(note);
-    }
 }

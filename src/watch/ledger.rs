@@ -91,15 +91,25 @@ pub struct Pending {
     pub by: Who,
 }
 
+/// Why a failover that was decided does not begin, though nobody is against it.
+pub(super) const OVER: &str = "it is not true any more";
+
 /// How many notes are read at once.
 const PAGE: usize = 1000;
 
 impl Ledger {
-    /// The brake, if it was put on after a note and is still on.
-    pub async fn brake_since(book: &dyn Book, note: NoteNo) -> Result<Option<Brake>, StoreError> {
-        let mut since = Self { head: note, ..Self::default() };
+    /// Why a failover that was decided is not to begin any more, by what was written since; none: it is.
+    pub async fn against(book: &dyn Book, decision: NoteNo) -> Result<Option<String>, StoreError> {
+        let mut since = Self { head: NoteNo(decision.0.saturating_sub(1)), ..Self::default() };
         since.catch_up(book).await?;
-        Ok(since.brake)
+        if let Some(brake) = since.brake {
+            return Ok(Some(brake.to_string()));
+        }
+        let Some(Pending { id, begin, .. }) = since.pending.get(&decision) else {
+            return Ok(Some(format!("what became of note {decision} is written already")));
+        };
+        let is_over = begin.by_hand.is_none() && since.standing.get(id) != Some(&Standing::Spent);
+        Ok(is_over.then(|| OVER.to_owned()))
     }
 
     /// Takes in what was written since, by whomever.

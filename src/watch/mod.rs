@@ -18,6 +18,7 @@
 //! untrue before it acts again.
 
 mod decide;
+mod draft;
 mod keeper;
 mod ledger;
 #[cfg(test)]

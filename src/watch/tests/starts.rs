@@ -29,18 +29,21 @@ async fn a_brake_that_is_put_on_before_it_began_stops_it() {
 }
 
 #[tokio::test]
-async fn a_brake_that_is_put_on_while_a_run_is_planned_is_found_from_its_decision_on() {
+async fn what_was_written_since_a_decision_is_found_right_before_its_first_event() {
     let mut desk = decided().await;
     let decision = desk.keeper.starts(desk.now).await.unwrap()[0].decision;
-    let braked = |desk: &Desk| {
-        let book = desk.book.clone();
-        async move { Ledger::brake_since(&book, decision).await.unwrap() }
-    };
-    assert_eq!(braked(&desk).await, None);
+    let book = desk.book.clone();
+    let against = || async { Ledger::against(&book, decision).await.unwrap() };
+    assert_eq!(against().await, None);
     desk.keeper.note(NoteKind::Braked { why: "we know".into() }, desk.now).await.unwrap();
-    assert_eq!(braked(&desk).await.map(|brake| brake.why).as_deref(), Some("we know"));
+    assert!(against().await.unwrap().contains("put the brake on"));
     desk.keeper.note(NoteKind::Released { why: "go".into() }, desk.now).await.unwrap();
-    assert_eq!(braked(&desk).await, None);
+    assert_eq!(against().await, None);
+    assert_eq!(desk.goes("b", Fine, 9).await, ["over"]);
+    assert_eq!(against().await.as_deref(), Some("it is not true any more"));
+    let why = Err("a person knows better".to_owned());
+    desk.keeper.settled(decision, why, desk.now).await.unwrap();
+    assert_eq!(against().await, Some(format!("what became of note {decision} is written already")));
 }
 
 #[tokio::test]
