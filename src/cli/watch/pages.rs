@@ -10,7 +10,7 @@ use crate::{
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// What people must know.
@@ -95,22 +95,81 @@ impl Page {
     }
 }
 
-/// Tells it in every place, each again where it could not be told: a webhook that is down for a moment is
-/// not a night without a page.
+/// Tells it in every place. The sandbox tells nobody, and tries no more than once.
 pub(super) async fn tell_all(world: Option<World>, places: Vec<Notify>, page: Page, to: UnboundedSender<Told>) {
-    const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(15)];
-    let one = async |place: &Notify| {
-        let mut pauses = PAUSES.iter().filter(|_| world.as_ref().is_some_and(|world| world.live.is_some()));
-        loop {
-            let failed = tell(world.as_ref(), place, &page).await.err();
-            match (&failed, pauses.next()) {
-                (Some(_), Some(pause)) => tokio::time::sleep(*pause).await,
-                _ => return drop(to.send(Told::Paged { to: name(place), message: page.line(), failed })),
+    let pauses = if world.as_ref().is_some_and(|world| world.live.is_some()) { PAUSES } else { Pauses::default() };
+    let message = page.line();
+    let told = Arc::new((world, page));
+    let tell = |place| {
+        let told = told.clone();
+        async move { tell(told.0.as_ref(), &place, &told.1).await }
+    };
+    Paging { to, message, pauses, tell }.all(places).await;
+}
+
+/// How long is waited before each of the next tries.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pauses {
+    /// While a service that ends waits for it.
+    soon: &'static [Duration],
+    /// After that.
+    later: &'static [Duration],
+}
+
+/// A webhook that is down for a while is not a night without a page.
+const PAUSES: Pauses = Pauses {
+    soon: &[Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(15)],
+    later: &[Duration::from_mins(1); 60],
+};
+
+/// A page on its way.
+struct Paging<F> {
+    /// Who hears what became of it.
+    to: UnboundedSender<Told>,
+    message: String,
+    pauses: Pauses,
+    /// Tells it in one place.
+    tell: F,
+}
+
+impl<F: Fn(Notify) -> T, T: Future<Output = Result<(), String>>> Paging<F> {
+    /// Tells it in every place, each again where it could not be told. What failed is said once, and again where
+    /// it could be told after all.
+    async fn all(&self, places: Vec<Notify>) {
+        let owed: Vec<_> = join_all(places.iter().map(|place| self.soon(place))).await;
+        drop(self.to.send(Told::AllPaged));
+        join_all(owed.into_iter().flatten().map(|place| self.later(place))).await;
+    }
+
+    /// Gives the place where it is still owed.
+    async fn soon<'a>(&self, place: &'a Notify) -> Option<&'a Notify> {
+        let mut failed = self.now(place).await.err()?;
+        for pause in self.pauses.soon {
+            tokio::time::sleep(*pause).await;
+            failed = self.now(place).await.err()?;
+        }
+        self.said(place, Some(failed));
+        Some(place)
+    }
+
+    async fn later(&self, place: &Notify) {
+        for pause in self.pauses.later {
+            tokio::time::sleep(*pause).await;
+            if self.now(place).await.is_ok() {
+                return;
             }
         }
-    };
-    join_all(places.iter().map(one)).await;
-    drop(to.send(Told::AllPaged));
+    }
+
+    async fn now(&self, place: &Notify) -> Result<(), String> {
+        (self.tell)(place.clone()).await?;
+        self.said(place, None);
+        Ok(())
+    }
+
+    fn said(&self, place: &Notify, failed: Option<String>) {
+        drop(self.to.send(Told::Paged { to: name(place), message: self.message.clone(), failed }));
+    }
 }
 
 /// Tells it in one place.
@@ -163,6 +222,42 @@ fn address(text: &str) -> Result<reqwest::Url, String> {
 mod tests {
     use super::*;
     use crate::{clock::Timestamp, event::Who};
+    use std::cell::Cell;
+    use tokio::sync::mpsc::unbounded_channel;
+
+    /// What is said of one place that cannot be told so many times.
+    async fn said_of(fails: usize) -> (Vec<String>, Duration) {
+        let (to, mut said) = unbounded_channel();
+        let (left, begun) = (Cell::new(fails), tokio::time::Instant::now());
+        let tell = |_| {
+            let fails = left.get() > 0;
+            left.set(left.get().saturating_sub(1));
+            async move { if fails { Err("no answer".to_owned()) } else { Ok(()) } }
+        };
+        Paging { to, message: "it ended".into(), pauses: PAUSES, tell }.all(vec![Notify::Topic("arn:t".into())]).await;
+        let mut words = vec![];
+        while let Some(one) = said.recv().await {
+            words.push(match one {
+                Told::Paged { failed, .. } => failed.unwrap_or_else(|| "told".into()),
+                Told::AllPaged => "the rest is for later".into(),
+                _ => unreachable!("nothing else is said of a page"),
+            });
+        }
+        (words, begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_that_cannot_be_told_is_tried_for_an_hour_and_said_to_have_failed_once() {
+        let later = "the rest is for later";
+        assert_eq!(said_of(0).await, (vec!["told".into(), later.into()], Duration::ZERO));
+        assert_eq!(said_of(3).await, (vec!["told".into(), later.into()], Duration::from_secs(20)));
+        let (said, took) = said_of(4 + 29).await;
+        assert_eq!(said, ["no answer", later, "told"], "its webhook was down for half an hour");
+        assert_eq!(took, Duration::from_secs(20 + 30 * 60));
+        let (said, took) = said_of(1000).await;
+        assert_eq!(said, ["no answer", later]);
+        assert_eq!(took, Duration::from_secs(20 + 60 * 60));
+    }
 
     #[test]
     fn a_page_is_owed_wherever_it_was_not_told_since_it_was_due() {

@@ -131,13 +131,10 @@ impl Service {
     /// What people must know of the last hour and were not told: whoever was to tell it was killed first, or
     /// could not.
     async fn tell_untold(&mut self, book: &dyn Book) -> Result<(), StoreError> {
-        const BACK: usize = 1000;
         const LATELY: Span = Span::hours(1);
-        let (now, head) = (self.clock.now(), self.keeper.ledger().head);
-        let lately = now.before(LATELY);
-        let notes = book.read(NoteNo(head.0.saturating_sub(BACK as u64)), BACK).await?;
-        let recent = notes.iter().filter(|note| note.at >= lately);
-        let decided = recent.filter_map(|note| self.page_of(note).map(|page| (note.no, page)));
+        let lately = self.clock.now().before(LATELY);
+        let notes = notes_since(book, self.keeper.ledger().head, lately).await?;
+        let decided = notes.iter().filter_map(|note| self.page_of(note).map(|page| (note.no, page)));
         let of_runs = self.runs.last_words(self.keeper.policies().keys(), lately).await?;
         let all: Vec<_> = decided.chain(of_runs.into_iter().map(|page| (NoteNo(0), page))).collect();
         for (since, (runbook, page)) in all {
@@ -466,6 +463,21 @@ impl Service {
             Output::Json => drop(writeln!(std::io::stdout().lock(), "{}", notes::object(note))),
         }
     }
+}
+
+/// The notes since a time, up to the last.
+async fn notes_since(book: &dyn Book, last: NoteNo, since: Timestamp) -> Result<Vec<Note>, StoreError> {
+    const PAGE: usize = 1000;
+    let (mut notes, mut from) = (vec![], last);
+    // From the last one back: a book of years is not gone through for an hour of it.
+    while from > NoteNo(0) && notes.first().is_none_or(|first: &Note| first.at >= since) {
+        let after = NoteNo(from.0.saturating_sub(PAGE as u64));
+        let mut page = book.read(after, usize::try_from(from.0 - after.0).unwrap_or(PAGE)).await?;
+        page.append(&mut notes);
+        (notes, from) = (page, after);
+    }
+    notes.retain(|note| note.at >= since);
+    Ok(notes)
 }
 
 /// A line of the log: for people to stderr, for programs to stdout.
