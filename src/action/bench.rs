@@ -74,7 +74,7 @@ impl Bench {
         self
     }
     pub(super) fn sent(mut self, effect: &Effect, receipt: Option<Receipt>) -> Self {
-        self.past.sent.push(PastEffect { effect: effect.clone(), at: NOW, receipt });
+        self.past.sent.push(PastEffect { effect: effect.clone().into(), at: NOW, receipt });
         self
     }
     /// The context of a step; `items`: its resources, a blank between them.

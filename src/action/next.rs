@@ -8,7 +8,7 @@ use crate::{
     world::{Effect, Receipt, Target, World},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What a step is and where it stands, beside the world.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ pub struct StepPast {
 #[derive(Clone, Debug, PartialEq)]
 pub struct PastEffect {
     /// What was sent.
-    pub effect: Effect,
+    pub effect: Arc<Effect>,
     /// When it was known to have happened.
     pub at: Timestamp,
     /// What the provider answered; none where it was settled by looking.

@@ -13,7 +13,7 @@ use crate::{
     model::{Outputs, expr},
     plan::{self, PlanStep},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Decides whether a step is to be run, now that what it needs is done.
 pub(super) fn ready(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
@@ -78,7 +78,7 @@ pub(super) fn attempt(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Tu
                 step: step.id.clone(),
                 attempt: run.attempt.next(),
                 way,
-                inputs: Box::new(inputs),
+                inputs: Arc::new(inputs),
                 deadline,
             });
         }
@@ -104,7 +104,7 @@ pub(super) fn begin_undo(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
             step: step.id.clone(),
             attempt: run.attempt.next(),
             way: Way::Undo,
-            inputs: Box::new(inputs),
+            inputs: Arc::new(inputs),
             deadline: cx.now + super::undo::limit(step),
         }),
         Some(Err(why)) => fail(cx, step, why, None, turn),

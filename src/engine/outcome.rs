@@ -60,7 +60,8 @@ fn reprotected(cx: &Cx<'_>) -> bool {
 }
 
 fn in_doubt(state: &RunState) -> bool {
-    let open = |step: &PlanStep| !step.best_effort() && state.steps[&step.id].effects.values().any(EffectRun::is_open);
+    let open =
+        |step: &PlanStep| !step.best_effort() && state.steps[&step.id].effects.values().any(|effect| effect.is_open());
     state.plan.steps.iter().chain(&state.plan.finally).any(open)
 }
 

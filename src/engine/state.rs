@@ -283,19 +283,19 @@ impl RunState {
         match kind {
             E::StepReady { step } => self.step_mut(step)?.state = StepState::Ready,
             E::AttemptStarted { step, attempt, way, inputs, deadline } => {
-                self.step_mut(step)?.start(*attempt, *way, (**inputs).clone(), *deadline, at);
+                self.step_mut(step)?.start(*attempt, *way, inputs.clone(), *deadline, at);
             }
             E::EffectIntended { step, effect, call, before, .. } => {
                 let mut step = self.step_mut(step)?;
                 let run = EffectRun {
-                    effect: (**call).clone(),
-                    before: (**before).clone(),
+                    effect: call.clone(),
+                    before: before.clone(),
                     intended: at,
                     sent_by: at,
                     way: step.way,
                     status: EffectStatus::Intended,
                 };
-                step.effects.insert(*effect, run);
+                step.effects.insert(*effect, Box::new(run));
             }
             E::EffectApplied { step, effect, receipt } => {
                 self.step_mut(step)?.settle(*effect, EffectStatus::Applied(receipt.clone()), at)?;
@@ -419,7 +419,8 @@ impl RunState {
     /// forward from here.
     pub fn past_return(&self) -> bool {
         let effects = self.steps.values().flat_map(|s| s.effects.values());
-        let sent = effects.filter(|e| e.effect.impact() == Impact::Irreversible).any(EffectRun::may_have_happened);
+        let sent =
+            effects.filter(|e| e.effect.impact() == Impact::Irreversible).any(|effect| effect.may_have_happened());
         let is_done = |id: &StepId| matches!(self.steps[id].state, StepState::Done(How::Succeeded | How::MarkedDone));
         sent || self.plan.irreversible().any(|step| is_done(&step.id))
     }
@@ -437,7 +438,7 @@ impl RunState {
 
     /// Whether anything was changed, or may have been.
     pub fn touched(&self) -> bool {
-        self.steps.values().flat_map(|s| s.effects.values()).any(EffectRun::may_have_happened)
+        self.steps.values().flat_map(|s| s.effects.values()).any(|effect| effect.may_have_happened())
     }
 
     /// Questions that wait for an answer.

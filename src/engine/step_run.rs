@@ -7,7 +7,7 @@ use crate::{
     ids::{AttemptNo, EffectNo},
     world::{Class, Effect, Landed, Receipt, Sight},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A step of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,13 +17,13 @@ pub struct StepRun {
     /// Its attempts so far.
     pub attempt: AttemptNo,
     /// What the present attempt works with.
-    pub inputs: Option<Inputs>,
+    pub inputs: Option<Arc<Inputs>>,
     /// Which of its two actions the present attempt is of.
     pub way: Way,
     /// When it is out of time.
     pub deadline: Timestamp,
-    /// Its effects.
-    pub effects: BTreeMap<EffectNo, EffectRun>,
+    /// Its effects. Most steps have one, and a map makes room for eleven at once.
+    pub effects: BTreeMap<EffectNo, Box<EffectRun>>,
     /// What it did and saw, as its action is told.
     pub past: StepPast,
     /// The same for its undo.
@@ -57,9 +57,9 @@ pub enum StepState {
 #[derive(Clone, Debug, PartialEq)]
 pub struct EffectRun {
     /// What.
-    pub effect: Effect,
+    pub effect: Arc<Effect>,
     /// How its target was seen before.
-    pub before: Sight,
+    pub before: Arc<Sight>,
     /// When it was intended, by the clock of the machine that did.
     pub intended: Timestamp,
     /// No later than this was it sent, by the clock of the machine that holds the run now.
@@ -112,7 +112,14 @@ impl StepRun {
         }
     }
 
-    pub(super) fn start(&mut self, attempt: AttemptNo, way: Way, inputs: Inputs, deadline: Timestamp, at: Timestamp) {
+    pub(super) fn start(
+        &mut self,
+        attempt: AttemptNo,
+        way: Way,
+        inputs: Arc<Inputs>,
+        deadline: Timestamp,
+        at: Timestamp,
+    ) {
         self.state = StepState::Running;
         self.attempt = attempt;
         self.way = way;
@@ -139,10 +146,11 @@ impl StepRun {
             EffectStatus::Settled(Landed::Yes | Landed::InProgress) => Some(None),
             EffectStatus::Intended | EffectStatus::Refused | EffectStatus::InDoubt | EffectStatus::Settled(_) => None,
         };
-        let (effect, way) = (run.effect.clone(), run.way);
         if let Some(receipt) = landed {
-            let past = if way == Way::Undo { &mut self.undo_past } else { &mut self.past };
-            past.sent.push(PastEffect { effect, at, receipt });
+            let past = if run.way == Way::Undo { &mut self.undo_past } else { &mut self.past };
+            // Most steps have one: a vector that grows by itself begins with room for four.
+            past.sent.reserve_exact(1);
+            past.sent.push(PastEffect { effect: run.effect.clone(), at, receipt });
         }
         Ok(())
     }
@@ -186,11 +194,11 @@ impl StepRun {
     }
     /// An effect of it is being sent or is in doubt.
     pub fn has_open_effect(&self) -> bool {
-        self.effects.values().any(EffectRun::is_open)
+        self.effects.values().any(|effect| effect.is_open())
     }
     /// An effect of it happened, or may have.
     pub fn may_have_acted(&self) -> bool {
-        self.effects.values().any(EffectRun::may_have_happened)
+        self.effects.values().any(|effect| effect.may_have_happened())
     }
     /// It is done, one way or another.
     pub fn is_done(&self) -> bool {

@@ -20,7 +20,10 @@ use crate::{
     runbook::{FailurePolicy, Milestone, Retry},
     world::{Call, Class, Effect, Landed, Receipt, Seen, Sight, Target},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Moves a step on by one decision, where one is due. What it needs is done.
 pub(super) fn advance(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
@@ -295,8 +298,8 @@ fn intend(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, effect: Effect, turn: &mu
     turn.push(EventKind::EffectIntended {
         step: step.id.clone(),
         effect: run.next_effect(),
-        call: Box::new(effect),
-        before: Box::new(before),
+        call: Arc::new(effect),
+        before: Arc::new(before),
         predicted,
     });
 }
@@ -368,7 +371,7 @@ fn done(
     let targets = |inputs: &Inputs| inputs.targets(&context(cx, step, run, inputs));
     let since = |promoted| {
         let seen = |t: Target| cx.world.sight(&t).is_some_and(|s| s.at >= promoted);
-        run.inputs.as_ref().map(targets).unwrap_or_default().into_iter().all(seen)
+        run.inputs.as_deref().map(targets).unwrap_or_default().into_iter().all(seen)
     };
     let first_write = probes && cx.state.promoted().is_some_and(since);
     if first_write && !cx.state.milestones.contains_key(&Milestone::WritesAccepted) {

@@ -3,7 +3,7 @@
 use super::{
     attempt,
     decide::{Cx, Turn},
-    step_run::{EffectRun, StepState},
+    step_run::StepState,
     steps,
 };
 use crate::{
@@ -57,7 +57,7 @@ fn next<'a>(cx: &Cx<'a>, holds_only: bool) -> Option<&'a PlanStep> {
         let run = &cx.state.steps[&step.id];
         let hold = cx.state.holds.get(&step.id);
         let held = hold.is_some();
-        let acted = run.effects.values().any(EffectRun::may_have_happened) || held;
+        let acted = run.effects.values().any(|effect| effect.may_have_happened()) || held;
         // A person may leave a failed undo: by skipping it, or by saying that it is done.
         let given_up = matches!(run.state, StepState::Failed(_) | StepState::Done(How::Skipped | How::MarkedDone));
         let left = run.state != StepState::Undone && !(run.way == Way::Undo && given_up);

@@ -53,7 +53,7 @@ pub fn wanted<'a>(state: &'a RunState, world: &World, now: Timestamp, live: Live
                 _ if matches!(effect.effect.class(), Class::Token | Class::Unobservable) => {}
                 _ => {
                     // A quick yes is believed at once; only a no has to outwait the dark window.
-                    let (since, after) = (effect.sent_by, Some(&effect.effect));
+                    let (since, after) = (effect.sent_by, Some(&*effect.effect));
                     let interest = Interest { since, after, not_before: now, oldest: Timestamp(0) };
                     all.looks.insert(effect.effect.target.clone(), interest);
                 }
@@ -78,7 +78,7 @@ pub fn wanted<'a>(state: &'a RunState, world: &World, now: Timestamp, live: Live
         }
         let Some(inputs) = &run.inputs else { continue };
         let last = run.past_now().sent.last();
-        let (since, after) = (last.map_or(run.past_now().started, |e| e.at), last.map(|e| &e.effect));
+        let (since, after) = (last.map_or(run.past_now().started, |e| e.at), last.map(|e| &*e.effect));
         for (target, oldest) in steps::needed(&cx, step, run, inputs) {
             let own = Interest { since, after, not_before: since, oldest };
             let interest = all.looks.entry(target).or_insert(own);

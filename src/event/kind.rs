@@ -145,7 +145,7 @@ pub enum EventKind {
         /// The action or its undo.
         way: Way,
         /// What it works with.
-        inputs: Box<Inputs>,
+        inputs: Arc<Inputs>,
         /// When it is out of time.
         deadline: Timestamp,
     },
@@ -156,9 +156,9 @@ pub enum EventKind {
         /// The effect's number in the step.
         effect: EffectNo,
         /// What.
-        call: Box<Effect>,
+        call: Arc<Effect>,
         /// How its target was seen before.
-        before: Box<Sight>,
+        before: Arc<Sight>,
         /// The plan foresaw it.
         predicted: bool,
     },

@@ -140,7 +140,7 @@ impl Chain {
                         change: *change,
                     });
                     past.sent.push(PastEffect {
-                        effect: *effect,
+                        effect: effect.into(),
                         at: now,
                         receipt: Some(crate::world::Receipt::default()),
                     });

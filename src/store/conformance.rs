@@ -105,8 +105,8 @@ fn intended(step: &str, effect: u32) -> EventKind {
     EventKind::EffectIntended {
         step: StepId::from(step),
         effect: EffectNo(effect),
-        call: Box::new(Effect { target: target.clone(), call }),
-        before: Box::new(Sight { target, at: Timestamp(5), seen: Seen::Absent }),
+        call: Arc::new(Effect { target: target.clone(), call }),
+        before: Arc::new(Sight { target, at: Timestamp(5), seen: Seen::Absent }),
         predicted: true,
     }
 }
@@ -127,7 +127,7 @@ async fn what_is_appended_is_read_back(bench: &dyn Bench) {
     let seen = Sight { target: target.clone(), at: Timestamp(-1), seen: Seen::Lag(lag) };
     let mut odd = intended("drain", 1);
     if let EventKind::EffectIntended { before, .. } = &mut odd {
-        **before = seen;
+        *before = Arc::new(seen);
     }
     let text = EventKind::StepFailed { step: StepId::from("a"), why: "\"\u{0}\n✓".into(), hint: None };
     let batch = events(&run(), &fence, 0, vec![ready("a"), odd, text]);

@@ -194,7 +194,7 @@ pub(super) fn attempt(step: &str, attempt: u32) -> EventKind {
         step: step.into(),
         attempt: AttemptNo(attempt),
         way: Way::Forward,
-        inputs: Box::new(inputs),
+        inputs: Arc::new(inputs),
         deadline: START + Span::mins(20),
     }
 }
@@ -204,8 +204,8 @@ pub(super) fn intended(step: &str, effect: Effect) -> EventKind {
     EventKind::EffectIntended {
         step: step.into(),
         effect: EffectNo(1),
-        call: Box::new(effect),
-        before: Box::new(before),
+        call: Arc::new(effect),
+        before: Arc::new(before),
         predicted: true,
     }
 }

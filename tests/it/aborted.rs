@@ -58,7 +58,7 @@ async fn stopped_at(lab: &Lab, step: &'static str, stop: Stop) -> Ran {
 
 fn promoted(ran: &Ran) -> bool {
     let happened = |e: &lifeboat::engine::EffectRun| e.effect.impact() == Impact::Irreversible && e.may_have_happened();
-    ran.state.steps.values().flat_map(|s| s.effects.values()).any(happened)
+    ran.state.steps.values().flat_map(|s| s.effects.values()).any(|effect| happened(effect))
 }
 
 /// Effects at the site being left that were meant after the promotion was.

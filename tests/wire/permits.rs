@@ -22,8 +22,8 @@ pub async fn permit(effect: &Effect) -> Permit {
     let kind = EventKind::EffectIntended {
         step: StepId::from("step"),
         effect: EffectNo(1),
-        call: Box::new(effect.clone()),
-        before: Box::new(before),
+        call: Arc::new(effect.clone()),
+        before: Arc::new(before),
         predicted: true,
     };
     let intent = Event { run: run.clone(), seq: Seq(1), epoch: fence.epoch, at: Timestamp::wall(), kind };

@@ -63,7 +63,7 @@ fn a_probe_beside_a_promotion_under_way_saw_no_write() {
     let intended = EventKind::EffectIntended {
         step: "promote".into(),
         effect: EffectNo(1),
-        call: Box::new(Effect {
+        call: Arc::new(Effect {
             target: Target::at(&run.state.plan.sites["oregon"], What::Db("db".into())),
             call: Call::Rds(rds::Call::Promote {
                 identifier: "db".into(),
@@ -71,7 +71,7 @@ fn a_probe_beside_a_promotion_under_way_saw_no_write() {
                 backup_retention: 7,
             }),
         }),
-        before: Box::new(Sight {
+        before: Arc::new(Sight {
             target: Target::at(&run.state.plan.sites["oregon"], What::Db("db".into())),
             at: run.now,
             seen: super::super::tests::db(Some("ohio")),
