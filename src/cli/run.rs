@@ -20,7 +20,7 @@ use crate::{
         screen::{Face, Requests, Screen, Setup},
         summary,
     },
-    watch::Ledger,
+    watch::{Ledger, Withdrawn},
 };
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -72,7 +72,9 @@ pub(super) async fn begin(
 ) -> Result<u8, Failure> {
     equipped(world, &begin.plan)?;
     let fence = claim(store, key, consent).await?;
-    if let Err(failure) = unchanged(common, (store, key, newest), begin.cause.as_ref()).await {
+    // Once another run was ended for it, it begins: what that one held is never without a holder.
+    let cause = begin.cause.as_ref().filter(|_| begin.supersedes.is_none());
+    if let Err(failure) = unchanged(common, (store, key, newest), cause).await {
         store.release(fence).await?;
         return Err(failure);
     }
@@ -106,8 +108,10 @@ async fn unchanged(
 pub(super) async fn still_decided(common: &Common, cause: Option<&Cause>) -> Result<(), Failure> {
     let Some(cause) = cause else { return Ok(()) };
     let Some(book) = book_if_any(common)? else { return Ok(()) };
-    match Ledger::against(&*book, cause.decision).await? {
-        Some(why) => Err(Failure::refused(why)),
+    match Ledger::withdrawn(&*book, cause.decision).await? {
+        // Whoever wrote so goes on with it.
+        Some(why @ Withdrawn::Settled(_)) => Err(Failure::new(code::BUSY, why.to_string())),
+        Some(why) => Err(Failure::refused(why.to_string())),
         None => Ok(()),
     }
 }

@@ -224,7 +224,8 @@ impl Verifier {
         let middle = Head { seq: Seq(after.seq.0.checked_sub(1)?), hash: before.hash };
         let second = Self { run: self.run.clone(), head: middle.clone(), epoch: before.epoch };
         let ((mut events, met), (more, last)) = std::thread::scope(|both| {
-            let first = both.spawn(|| self.clone().half(front));
+            // A machine in trouble may have no thread left.
+            let first = std::thread::Builder::new().spawn_scoped(both, || self.clone().half(front)).ok()?;
             let second = second.half(back);
             Some((first.join().ok()??, second?))
         })?;

@@ -4,7 +4,7 @@
 use super::{
     decide::{Against, begin, decide},
     draft::Draft,
-    ledger::{Ledger, OVER, Pending, Standing},
+    ledger::{Ledger, Pending, Standing, Withdrawn},
     weigh::{Looked, Weighed, weigh},
 };
 use crate::{
@@ -273,7 +273,7 @@ impl Keeper {
         }
         let by_hand = begin.by_hand.is_some();
         if !by_hand && !self.might(&start.what, (runbook, trigger), now).await {
-            return Ok(Some(OVER.to_owned()));
+            return Ok(Some(Withdrawn::Over.to_string()));
         }
         let how = (by_hand, Some(start.decision));
         let against = self.against(runbook, trigger, &self.ledger, how).await?;

@@ -91,25 +91,40 @@ pub struct Pending {
     pub by: Who,
 }
 
-/// Why a failover that was decided does not begin, though nobody is against it.
-pub(super) const OVER: &str = "it is not true any more";
+/// Why a failover that was decided is not to begin any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Withdrawn {
+    /// It began, or will not: somebody wrote so.
+    Settled(NoteNo),
+    /// Nothing begins by itself.
+    Braked(Brake),
+    /// It is not true any more.
+    Over,
+}
+
+impl fmt::Display for Withdrawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Settled(decision) => write!(f, "what became of note {decision} is written already"),
+            Self::Braked(brake) => brake.fmt(f),
+            Self::Over => f.write_str("it is not true any more"),
+        }
+    }
+}
 
 /// How many notes are read at once.
 const PAGE: usize = 1000;
 
 impl Ledger {
     /// Why a failover that was decided is not to begin any more, by what was written since; none: it is.
-    pub async fn against(book: &dyn Book, decision: NoteNo) -> Result<Option<String>, StoreError> {
+    pub async fn withdrawn(book: &dyn Book, decision: NoteNo) -> Result<Option<Withdrawn>, StoreError> {
         let mut since = Self { head: NoteNo(decision.0.saturating_sub(1)), ..Self::default() };
         since.catch_up(book).await?;
-        if let Some(brake) = since.brake {
-            return Ok(Some(brake.to_string()));
-        }
         let Some(Pending { id, begin, .. }) = since.pending.get(&decision) else {
-            return Ok(Some(format!("what became of note {decision} is written already")));
+            return Ok(Some(Withdrawn::Settled(decision)));
         };
         let is_over = begin.by_hand.is_none() && since.standing.get(id) != Some(&Standing::Spent);
-        Ok(is_over.then(|| OVER.to_owned()))
+        Ok(since.brake.map(Withdrawn::Braked).or(is_over.then_some(Withdrawn::Over)))
     }
 
     /// Takes in what was written since, by whomever.

@@ -27,5 +27,5 @@ mod weigh;
 
 pub use decide::{Against, decide};
 pub use keeper::{Eyes, Keeper, Policies, Start, id_of};
-pub use ledger::{Brake, Known, Ledger, Pending, Standing};
+pub use ledger::{Brake, Known, Ledger, Pending, Standing, Withdrawn};
 pub use weigh::{Looked, Seen, Weighed, weigh};

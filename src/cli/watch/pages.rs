@@ -3,9 +3,11 @@
 use super::Told;
 use crate::{
     cli::wiring::World,
+    clock::Timestamp,
     event::{Event, EventKind, Note, NoteKind, PauseReason, TriggerId},
     ids::{AskId, Digest, NoteNo, RunId},
     runbook::Notify,
+    store::{Book, StoreError},
     view::{Commands, SCHEMA},
 };
 use futures_util::future::join_all;
@@ -24,6 +26,8 @@ pub(super) struct Page {
     pub(super) next: Option<String>,
     /// The run it is about.
     pub(super) run: Option<RunId>,
+    /// Since when it is so: it may be told late.
+    pub(super) at: Timestamp,
 }
 
 /// What a run has asked, since a question is worth a page only where the run waits for its answer.
@@ -44,7 +48,7 @@ impl Asked {
 impl Page {
     /// What people must know of a fact; none: nothing.
     pub(super) fn of(event: &Event, asked: &mut Asked, known: &Commands) -> Option<Self> {
-        let run = &event.run;
+        let (run, at) = (&event.run, event.at);
         if let EventKind::ConfirmationAsked { ask, message, .. } = &event.kind {
             asked.0.insert(*ask, message.clone());
         }
@@ -57,25 +61,25 @@ impl Page {
                 format!("step {step} failed, and the run waits for a person"),
                 Some(known.on_run("resume", run, &format!(" --retry {step}"))),
             ),
-            EventKind::RunPaused { why } => return Some(Self::waits(run, asked.last(why)?, known)),
+            EventKind::RunPaused { why } => return Some(Self::waits((run, at), asked.last(why)?, known)),
             EventKind::HoldOverdue { step } => {
                 (format!("{step} has been held closed for too long"), Some(known.on_run("show", run, "")))
             }
             EventKind::RunFinished { outcome } => (format!("it ended: {outcome}"), Some(known.on_run("show", run, ""))),
             _ => return None,
         };
-        Some(Self { subject: format!("lifeboat run {run}"), text, next, run: Some(run.clone()) })
+        Some(Self { subject: format!("lifeboat run {run}"), text, next, run: Some(run.clone()), at })
     }
 
     /// What became of a trigger, and what a person can type.
-    pub(super) fn of_trigger(id: &TriggerId, text: String, next: String) -> Self {
-        Self { subject: format!("lifeboat trigger {id}"), text, next: Some(next), run: None }
+    pub(super) fn of_trigger(id: &TriggerId, at: Timestamp, text: String, next: String) -> Self {
+        Self { subject: format!("lifeboat trigger {id}"), text, next: Some(next), run: None, at }
     }
 
     /// A run waits for an answer.
-    pub(super) fn waits(run: &RunId, message: &str, known: &Commands) -> Self {
+    pub(super) fn waits((run, at): (&RunId, Timestamp), message: &str, known: &Commands) -> Self {
         let (text, next) = (format!("it waits for a person: {message}"), Some(known.on_run("approve", run, "")));
-        Self { subject: format!("lifeboat run {run}"), text, next, run: Some(run.clone()) }
+        Self { subject: format!("lifeboat run {run}"), text, next, run: Some(run.clone()), at }
     }
 
     /// All of it in one line.
@@ -85,13 +89,13 @@ impl Page {
     }
 
     fn object(&self) -> Value {
-        let Self { subject, text, next, run } = self;
-        json!({ "schema": SCHEMA, "subject": subject, "text": text, "next": next, "run": run })
+        let Self { subject, text, next, run, at } = self;
+        json!({ "schema": SCHEMA, "subject": subject, "text": text, "next": next, "run": run, "at": at })
     }
 
     fn message(&self) -> String {
         let next = self.next.as_ref().map_or_else(String::new, |next| format!("\n\nnext: {next}"));
-        format!("{}: {}{next}\n", self.subject, self.text)
+        format!("{}: {}{next}\n\nat {}\n", self.subject, self.text, self.at)
     }
 }
 
@@ -174,7 +178,8 @@ impl<F: Fn(Notify) -> T, T: Future<Output = Result<(), String>>> Paging<F> {
 
 /// Tells it in one place.
 async fn tell(world: Option<&World>, place: &Notify, page: &Page) -> Result<(), String> {
-    let live = world.and_then(|world| world.live.as_ref()).ok_or("the sandbox tells nobody")?;
+    let world = world.ok_or("its world cannot be opened")?;
+    let live = world.live.as_ref().ok_or("the sandbox tells nobody")?;
     match place {
         Notify::Topic(arn) => {
             let sent = live.outposts().publish(arn, &page.subject, &page.message()).await;
@@ -210,6 +215,21 @@ pub(super) fn untold(page: &Page, places: &[Notify], notes: &[Note], since: Note
     places.iter().filter(|place| !is_told(place)).cloned().collect()
 }
 
+/// The notes since a time, up to the last.
+pub(super) async fn notes_since(book: &dyn Book, last: NoteNo, since: Timestamp) -> Result<Vec<Note>, StoreError> {
+    const PAGE: usize = 1000;
+    let (mut notes, mut from) = (vec![], last);
+    // From the last one back: a book of years is not gone through for an hour of it.
+    while from > NoteNo(0) && notes.first().is_none_or(|first: &Note| first.at >= since) {
+        let after = NoteNo(from.0.saturating_sub(PAGE as u64));
+        let mut page = book.read(after, usize::try_from(from.0 - after.0).unwrap_or(PAGE)).await?;
+        page.append(&mut notes);
+        (notes, from) = (page, after);
+    }
+    notes.retain(|note| note.at >= since);
+    Ok(notes)
+}
+
 fn address(text: &str) -> Result<reqwest::Url, String> {
     let found = match text.strip_prefix("env:") {
         Some(name) => std::env::var(name).map_err(|_| format!("{name} is not set"))?,
@@ -221,7 +241,7 @@ fn address(text: &str) -> Result<reqwest::Url, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{clock::Timestamp, event::Who};
+    use crate::event::Who;
     use std::cell::Cell;
     use tokio::sync::mpsc::unbounded_channel;
 
@@ -263,6 +283,7 @@ mod tests {
     fn a_page_is_owed_wherever_it_was_not_told_since_it_was_due() {
         let page = Page::of_trigger(
             &TriggerId { runbook: "shop".into(), trigger: "lost".into() },
+            Timestamp(0),
             "it is true".to_owned(),
             "lifeboat status".to_owned(),
         );

@@ -126,7 +126,7 @@ impl Runs {
                 let known = commands(&self.common, &crate::cli::run::typed(&state.plan));
                 let mut asked = Asked::default();
                 let last = events.iter().filter_map(|event| Page::of(event, &mut asked, &known)).last();
-                pages.extend(last.map(|page| (runbook.clone(), page)));
+                pages.extend(last.filter(|page| page.at >= since).map(|page| (runbook.clone(), page)));
             }
         }
         Ok(pages)
@@ -173,8 +173,8 @@ impl Runs {
         let (this, policy) = (self.clone(), state.policy.clone());
         let (runbook, typed) = (state.plan.runbook.clone(), crate::cli::run::typed(&state.plan));
         // Whoever asked it may have been killed before it told anybody.
-        let asks = state.open_asks().map(|(_, ask)| ask.message.clone()).last();
-        let page = asks.map(|message| Page::waits(&head.id, &message, &commands(&self.common, &typed)));
+        let asks = state.open_asks().map(|(_, ask)| (ask.asked, ask.message.clone())).last();
+        let page = asks.map(|(at, ask)| Page::waits((&head.id, at), &ask, &commands(&self.common, &typed)));
         tokio::spawn(async move {
             drop(this.to.send(Told::TakenUp));
             drop(this.to.send(Told::Line(format!("run {} is unfinished: it is taken up again", head.id))));

@@ -61,6 +61,8 @@ pub(super) struct Service {
     later: Again<NoteNo>,
     /// What became of failovers that were to begin, as long as it could not be written.
     unsettled: Vec<(NoteNo, Result<RunId, String>)>,
+    /// What people were told, as long as it could not be written.
+    unnoted: Vec<NoteKind>,
     /// How many runs go on in this process.
     running: usize,
     /// How many pages are being told.
@@ -117,6 +119,7 @@ impl Service {
             tend: now,
             later: Again::default(),
             unsettled: vec![],
+            unnoted: vec![],
             running: 0,
             paging: 0,
             once,
@@ -133,7 +136,7 @@ impl Service {
     async fn tell_untold(&mut self, book: &dyn Book) -> Result<(), StoreError> {
         const LATELY: Span = Span::hours(1);
         let lately = self.clock.now().before(LATELY);
-        let notes = notes_since(book, self.keeper.ledger().head, lately).await?;
+        let notes = pages::notes_since(book, self.keeper.ledger().head, lately).await?;
         let decided = notes.iter().filter_map(|note| self.page_of(note).map(|page| (note.no, page)));
         let of_runs = self.runs.last_words(self.keeper.policies().keys(), lately).await?;
         let all: Vec<_> = decided.chain(of_runs.into_iter().map(|page| (NoteNo(0), page))).collect();
@@ -257,7 +260,8 @@ impl Service {
             }
             Told::Paged { to, message, failed } => {
                 self.stats.paged(failed.is_none());
-                self.keeper.note(NoteKind::Told { to, message, failed }, now).await
+                self.unnoted.push(NoteKind::Told { to, message, failed });
+                self.settle(None, now).await
             }
             Told::AllPaged => {
                 self.paging = self.paging.saturating_sub(1);
@@ -288,13 +292,18 @@ impl Service {
         Ok(())
     }
 
-    /// Writes what became of failovers that were to begin, this one and those that could not be written before.
+    /// Writes what became of failovers that were to begin, this one and those that could not be written before, and
+    /// what people were told.
     async fn settle(&mut self, how: Option<(NoteNo, Result<RunId, String>)>, now: Timestamp) -> Result<(), StoreError> {
         self.unsettled.extend(how);
         while let Some((decision, how)) = self.unsettled.first().cloned() {
             self.keeper.settled(decision, how, now).await?;
             self.later.done(&decision);
             drop(self.unsettled.remove(0));
+        }
+        while let Some(told) = self.unnoted.first().cloned() {
+            self.keeper.note(told, now).await?;
+            drop(self.unnoted.remove(0));
         }
         Ok(())
     }
@@ -310,7 +319,7 @@ impl Service {
         let id = self.keeper.ledger().starts.get(&decision).cloned();
         if let Some(id) = id.filter(|_| failed == lasts) {
             let next = self.commands(&id.runbook).on_file("status");
-            self.page(&id.runbook, Page::of_trigger(&id, text, next));
+            self.page(&id.runbook, Page::of_trigger(&id, now, text, next));
         }
     }
 
@@ -371,7 +380,7 @@ impl Service {
             Decision::Prevented { why, next, .. } => (format!("it is true, and prevented: {why}"), next.clone()),
             _ => return None,
         };
-        Some((id.runbook.clone(), Page::of_trigger(id, text, next)))
+        Some((id.runbook.clone(), Page::of_trigger(id, note.at, text, next)))
     }
 
     fn page_of_failure(&self, note: &Note) -> Option<(String, Page)> {
@@ -379,7 +388,7 @@ impl Service {
         let id = self.keeper.ledger().starts.get(decision)?;
         let next = self.commands(&id.runbook).on_file("status");
         let text = format!("the failover that note {decision} decided did not begin: {why}");
-        Some((id.runbook.clone(), Page::of_trigger(id, text, next)))
+        Some((id.runbook.clone(), Page::of_trigger(id, note.at, text, next)))
     }
 
     /// Tells people, wherever the runbook says.
@@ -463,21 +472,6 @@ impl Service {
             Output::Json => drop(writeln!(std::io::stdout().lock(), "{}", notes::object(note))),
         }
     }
-}
-
-/// The notes since a time, up to the last.
-async fn notes_since(book: &dyn Book, last: NoteNo, since: Timestamp) -> Result<Vec<Note>, StoreError> {
-    const PAGE: usize = 1000;
-    let (mut notes, mut from) = (vec![], last);
-    // From the last one back: a book of years is not gone through for an hour of it.
-    while from > NoteNo(0) && notes.first().is_none_or(|first: &Note| first.at >= since) {
-        let after = NoteNo(from.0.saturating_sub(PAGE as u64));
-        let mut page = book.read(after, usize::try_from(from.0 - after.0).unwrap_or(PAGE)).await?;
-        page.append(&mut notes);
-        (notes, from) = (page, after);
-    }
-    notes.retain(|note| note.at >= since);
-    Ok(notes)
 }
 
 /// A line of the log: for people to stderr, for programs to stdout.

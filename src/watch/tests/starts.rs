@@ -33,17 +33,17 @@ async fn what_was_written_since_a_decision_is_found_right_before_its_first_event
     let mut desk = decided().await;
     let decision = desk.keeper.starts(desk.now).await.unwrap()[0].decision;
     let book = desk.book.clone();
-    let against = || async { Ledger::against(&book, decision).await.unwrap() };
+    let against = || async { Ledger::withdrawn(&book, decision).await.unwrap() };
     assert_eq!(against().await, None);
     desk.keeper.note(NoteKind::Braked { why: "we know".into() }, desk.now).await.unwrap();
-    assert!(against().await.unwrap().contains("put the brake on"));
+    assert!(matches!(against().await, Some(Withdrawn::Braked(brake)) if brake.why == "we know"));
     desk.keeper.note(NoteKind::Released { why: "go".into() }, desk.now).await.unwrap();
     assert_eq!(against().await, None);
     assert_eq!(desk.goes("b", Fine, 9).await, ["over"]);
-    assert_eq!(against().await.as_deref(), Some("it is not true any more"));
+    assert_eq!(against().await, Some(Withdrawn::Over));
     let why = Err("a person knows better".to_owned());
     desk.keeper.settled(decision, why, desk.now).await.unwrap();
-    assert_eq!(against().await, Some(format!("what became of note {decision} is written already")));
+    assert_eq!(against().await, Some(Withdrawn::Settled(decision)));
 }
 
 #[tokio::test]
