@@ -70,3 +70,53 @@ fn brought(plan: &mut Plan, old: &PlanStep, held: &Held) -> StepId {
     });
     id
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::Span, engine::tests::Run, ids::RunId};
+
+    fn freeze(id: &str, more: &str) -> String {
+        format!("failover: [{{ id: {id}, action: freeze-writes, resource: db, at: from{more} }}]")
+    }
+
+    /// What another run's plan makes of a hold of the first: the step that has it there, and how many there are.
+    fn taken(old: (&str, &str), new: &str) -> (String, usize) {
+        let mut held = Run::planned(old.1);
+        let until = held.now + Span::mins(5);
+        let (step, what) = (old.0.into(), "writes frozen at ohio".to_owned());
+        held.tell(vec![EventKind::HoldOpened { step, until, what: what.clone(), before: None }]);
+        let mut plan = (*Run::planned(new).state.plan).clone();
+        let hold = Inherited::all(&held.state).remove(0);
+        let opened = hold.take_over(&mut plan, held.now);
+        let EventKind::HoldOpened { step, what: told, before: Some(before), .. } = opened else { panic!("{opened:?}") };
+        assert_eq!((told, before.run, before.since), (what, RunId::new("r1"), held.now), "its age stays");
+        assert!(plan.step(&step).is_some());
+        (step.to_string(), plan.steps.len())
+    }
+
+    #[test]
+    fn a_hold_is_taken_over_by_the_step_that_closes_the_same_else_its_own_comes_along() {
+        const UNDO: &str = ", undo: unfreeze-writes, hold: { max: 5m, then: undo }";
+        let old = freeze("freeze", UNDO);
+        let taken_by = |new: &str| taken(("freeze", &old), new);
+        assert_eq!(taken_by(&old), ("freeze".into(), 1));
+        assert_eq!(taken_by(&freeze("close", UNDO)), ("close".into(), 1), "what it closes counts, not its name");
+        assert_eq!(taken_by(&freeze("freeze", "")), ("freeze_r1".into(), 2), "it could not open it again");
+        let there = freeze("freeze", UNDO).replace("at: from", "at: to");
+        assert_eq!(taken_by(&there), ("freeze_r1".into(), 2), "that is another site");
+        let other = "failover: [{ id: freeze, action: exec, with: { command: [cut] } }]";
+        assert_eq!(taken_by(other), ("freeze_r1".into(), 2), "that is another thing");
+    }
+
+    #[test]
+    fn of_commands_nothing_tells_that_two_close_the_same_but_their_name() {
+        let stop = |id: &str| {
+            format!(
+                "failover: [{{ id: {id}, action: exec, with: {{ command: [stop] }}, undo: {{ with: {{ command: [go] }} }} }}]"
+            )
+        };
+        assert_eq!(taken(("stop", &stop("stop")), &stop("stop")), ("stop".into(), 1));
+        assert_eq!(taken(("stop", &stop("stop")), &stop("halt")), ("stop".into(), 2));
+    }
+}

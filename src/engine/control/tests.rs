@@ -1,12 +1,16 @@
 //! What becomes of what people ask.
 
 use super::{
-    super::tests::{Run, who},
+    super::{
+        StepRun,
+        tests::{Run, who},
+    },
     receive,
 };
 use crate::{
-    event::{Control, EventKind, Posted, Verdict},
-    ids::ControlId,
+    event::{Control, EventKind, Posted, RunOutcome, Verdict},
+    ids::{ControlId, EffectNo},
+    world::Landed,
 };
 
 const TWO: &str = "failover:
@@ -23,6 +27,15 @@ fn refused(run: &Run, control: Control) -> String {
         EventKind::ControlReceived { verdict: Verdict::Refused(why), .. } => why,
         other => panic!("{other:?}"),
     }
+}
+
+/// The provider refuses what is under way, and the step gives up.
+fn no(run: &mut Run, step: &str) {
+    let effect = *run.state.steps[step].effects.keys().next_back().unwrap();
+    let why = || "no".to_owned();
+    run.tell(vec![EventKind::EffectRefused { step: step.into(), effect, why: why(), lasting: true }]);
+    run.tell(vec![EventKind::StepFailed { step: step.into(), why: why(), hint: None }]);
+    run.turn();
 }
 
 fn mark(step: &str) -> Control {
@@ -77,4 +90,48 @@ fn a_run_is_not_ended_while_a_call_is_under_way() {
     assert_eq!(refused(&run, abandon()), "a call is under way: ask again in a moment");
     run.in_doubt();
     assert!(run.control(abandon()).iter().any(|fact| fact.starts_with("run_finished")));
+}
+
+#[test]
+fn a_failed_step_may_be_said_to_be_done_and_the_run_ends_once_it_is_known_what_became_of_its_change() {
+    let mut run = Run::planned(TWO);
+    run.turn();
+    run.in_doubt();
+    run.fail_first("cut");
+    run.control(mark("cut"));
+    run.control(mark("last"));
+    assert!(run.state.steps.values().all(StepRun::is_done));
+    assert_eq!(run.state.outcome, None);
+    let landed = Landed::Yes;
+    run.tell(vec![EventKind::EffectSettled { step: "cut".into(), effect: EffectNo(1), landed }]);
+    run.control(Control::Continue);
+    assert_eq!(run.state.outcome, Some(RunOutcome::Done));
+}
+
+#[test]
+fn an_interrupt_that_stops_new_calls_stops_those_that_take_back_too() {
+    let mut run = Run::planned(
+        "failover:
+  - { id: cut, action: exec, with: { command: [cut] }, undo: { with: { command: [uncut] } } }
+  - { id: last, action: exec, with: { command: [last] } }",
+    );
+    run.turn();
+    run.applied();
+    run.live.stop_calls = true;
+    run.applied();
+    assert_eq!(run.control(Control::Undo), ["control_received", "undo_begun"]);
+    run.live.stop_calls = false;
+    assert!(run.turn().contains(&"attempt_started cut".to_owned()));
+}
+
+#[test]
+fn a_move_whose_closing_steps_fail_is_done_in_part() {
+    let mut run = Run::planned(
+        "failover: [{ id: cut, action: exec, with: { command: [cut] } }]
+finally: [{ id: bye, action: exec, with: { command: [bye], impact: safe } }]",
+    );
+    run.turn();
+    run.applied();
+    no(&mut run, "bye");
+    assert_eq!(run.state.outcome, Some(RunOutcome::Partial));
 }

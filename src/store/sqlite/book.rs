@@ -167,3 +167,39 @@ fn number(no: i64) -> NoteNo {
 fn unreadable(why: serde_json::Error) -> StoreError {
     StoreError::Outage { applied: Applied::No, why: format!("this lifeboat cannot read a note of the book: {why}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn who() -> Who {
+        Who { operator: "lifeboat watch".into(), host: "here".into(), pid: 1 }
+    }
+
+    #[tokio::test]
+    async fn of_two_watchers_who_write_after_the_same_note_one_finds_a_conflict() {
+        let home = tempfile::tempdir().unwrap();
+        let [one, other] = [(); 2].map(|()| SqliteBook::open(home.path(), Realm::Live).unwrap());
+        let braked = [NoteKind::Braked { why: "we know".into() }];
+        let last = one.write(NoteNo(0), &who(), Timestamp(1), &braked).await.unwrap();
+        let late = other.write(NoteNo(0), &who(), Timestamp(2), &braked).await;
+        assert!(matches!(late, Err(StoreError::Conflict)), "{late:?}");
+        assert_eq!(other.write(last, &who(), Timestamp(2), &braked).await.unwrap(), NoteNo(2));
+        assert_eq!(one.read(NoteNo(0), 10).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_book_that_is_not_ours_or_newer_is_refused_and_left_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let path = Place::new(home.path(), Realm::Live).book();
+        let open = || SqliteBook::open(home.path(), Realm::Live).unwrap_err();
+        let mark = |name, value: i32| Connection::open(&path).unwrap().pragma_update(None, name, value).unwrap();
+        mark("application_id", 7);
+        let before = std::fs::read(&path).unwrap();
+        assert_eq!(open(), OpenError::NotOurs { path: path.clone() });
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        mark("application_id", APPLICATION_ID);
+        mark("user_version", 2);
+        assert_eq!(open(), OpenError::Newer { path: path.clone(), found: 2, known: 1 });
+    }
+}

@@ -61,6 +61,29 @@ async fn damage_is_found_and_named() {
 }
 
 #[tokio::test]
+async fn a_damaged_table_is_told_by_what_it_holds() {
+    let lost = |table: &str| {
+        format!(
+            "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage =
+             (SELECT rootpage FROM sqlite_schema WHERE name = 'took_call') WHERE name = '{table}'"
+        )
+    };
+    for (sql, told) in [
+        (lost("run"), "the list of runs cannot be read"),
+        (lost("event"), "malformed"),
+        (lost("lease"), "the lease of"),
+        ("UPDATE run SET head_hash = x'00'".to_owned(), ""),
+    ] {
+        let disk = OnDisk::new();
+        drop(begun(&disk.open()).await);
+        raw(&disk).execute_batch(&sql).unwrap();
+        let found = disk.open().checkup().await.unwrap();
+        assert!(found.problems.iter().any(|said| said.contains(told)) || told.is_empty(), "{sql}: {found:?}");
+        assert!(!found.problems.is_empty() || found.runs[0].wrong.is_some(), "{sql}: {found:?}");
+    }
+}
+
+#[tokio::test]
 async fn every_flipped_bit_of_an_event_is_found() {
     let disk = OnDisk::new();
     drop(begun(&disk.open()).await);

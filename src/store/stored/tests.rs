@@ -131,3 +131,17 @@ fn a_text_of_a_later_format_is_refused_by_name() {
     let Err(TextError::Run(StoreError::Newer { found: 3, known: 2 })) = StoredRun::all_of(later) else { panic!() };
     let Err(TextError::Line { line: 1, .. }) = StoredRun::all_of("these are my notes") else { panic!() };
 }
+
+#[tokio::test]
+async fn a_hash_is_64_hexadecimal_digits() {
+    let text = text(&MemoryStore::new(clocks())).await;
+    let at = text.find(r#""hash":""#).unwrap() + 8;
+    for hash in ["", "abc", &"0".repeat(63), &"F".repeat(64), &"g".repeat(64)] {
+        let Err(TextError::Line { line: 1, why }) =
+            StoredRun::all_of(&format!("{}{hash}{}", &text[..at], &text[at + 64..]))
+        else {
+            panic!("{hash}")
+        };
+        assert_eq!(why, "its hash is not 64 hexadecimal digits", "{hash}");
+    }
+}
