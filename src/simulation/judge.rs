@@ -115,12 +115,12 @@ impl Book {
         let (run, step, no) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""), parts.next().unwrap_or(""));
         let state = self.runs.get(&RunId::from(run)).ok_or_else(|| format!("I1: {token} is of no durable run"))?;
         let (plan, steps) = state.step(&StepId::from(step)).ok_or_else(|| format!("I1: {token} is of no step"))?;
-        let meant = |(known, one): (&EffectNo, &Box<EffectRun>)| {
+        let meant = |known: &EffectNo, one: &EffectRun| {
             // What carries a token of its content is known by that alone.
             let same = no.parse().map_or(true, |no: u32| known.0 == no);
             same && one.status == EffectStatus::Intended && *one.effect == *effect
         };
-        let Some((_, intent)) = steps.effects.iter().find(|one| meant(*one)) else {
+        let Some((_, intent)) = steps.effects.iter().find(|(known, one)| meant(known, one)) else {
             return Err(format!("I1: {token} leaves without a durable intent: {}", effect.words()));
         };
         if steps.way == Way::Forward && plan.section == Section::Main {
