@@ -189,24 +189,23 @@ impl Verifier {
     }
 
     /// All events of a chain that ends at `head`. What of it could not be read is told in words.
-    pub(super) fn all(
-        mut self,
-        head: &Head,
-        links: impl IntoIterator<Item = Result<Link, String>>,
-    ) -> (Vec<Event>, Result<(), StoreError>) {
-        let links: Vec<_> = links.into_iter().collect();
-        if let Some((events, last)) = self.in_two(&links) {
+    pub(super) fn all(mut self, head: &Head, links: &[Result<Link, String>]) -> (Vec<Event>, Result<(), StoreError>) {
+        if let Some((events, last)) = self.in_two(links) {
             return (events, last.end(head));
         }
-        let mut events = vec![];
-        let whole = links.iter().try_for_each(|link| self.next(link, &mut events));
+        let (events, whole) = self.each(links);
         (events, whole.and_then(|()| self.end(head)))
     }
 
-    fn next(&mut self, link: &Result<Link, String>, events: &mut Vec<Event>) -> Result<(), StoreError> {
-        let link = link.as_ref().map_err(|why| self.damaged(self.head.seq.next(), why.clone()))?;
-        events.extend(self.take(link)?);
-        Ok(())
+    /// The events of the next links, up to the first that is wrong.
+    fn each(&mut self, links: &[Result<Link, String>]) -> (Vec<Event>, Result<(), StoreError>) {
+        let mut events = vec![];
+        let whole = links.iter().try_for_each(|link| {
+            let link = link.as_ref().map_err(|why| self.damaged(self.head.seq.next(), why.clone()))?;
+            events.extend(self.take(link)?);
+            Ok(())
+        });
+        (events, whole)
     }
 
     /// The events of a long chain and where it ends: a link says what it hangs on, so that two threads may each
@@ -233,10 +232,10 @@ impl Verifier {
         (met.head == middle).then_some((events, last))
     }
 
+    /// The events of these links and where they end, if they are whole.
     fn half(mut self, links: &[Result<Link, String>]) -> Option<(Vec<Event>, Self)> {
-        let mut events = vec![];
-        links.iter().try_for_each(|link| self.next(link, &mut events)).ok()?;
-        Some((events, self))
+        let (events, whole) = self.each(links);
+        whole.is_ok().then_some((events, self))
     }
 
     /// The events of the next link.
@@ -303,7 +302,7 @@ mod tests {
     fn through(batch: &[Event]) -> (Vec<Link>, Vec<Event>) {
         let links = links(&run(), &START, batch).unwrap();
         let end = Head { seq: batch.last().unwrap().seq, hash: links.last().unwrap().hash };
-        let (events, whole) = Verifier::new(run()).all(&end, links.iter().cloned().map(Ok));
+        let (events, whole) = Verifier::new(run()).all(&end, &links.iter().cloned().map(Ok).collect::<Vec<_>>());
         whole.unwrap();
         (links, events)
     }
@@ -366,7 +365,7 @@ mod tests {
     }
 
     fn read(links: Vec<Link>, end: &Head) -> (Vec<Event>, Result<(), String>) {
-        let (events, whole) = Verifier::new(run()).all(end, links.into_iter().map(Ok));
+        let (events, whole) = Verifier::new(run()).all(end, &links.into_iter().map(Ok).collect::<Vec<_>>());
         (events, whole.map_err(|why| why.to_string()))
     }
 

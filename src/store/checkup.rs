@@ -40,7 +40,7 @@ pub struct RunCheckup {
 impl RunCheckup {
     /// Looks through the links of a run, which may end in one that could not be read.
     pub(super) fn of(row: &RunHead, head: &Head, links: impl IntoIterator<Item = Result<Link, String>>) -> Self {
-        let (events, whole) = Verifier::new(row.id.clone()).all(head, links);
+        let (events, whole) = Verifier::new(row.id.clone()).all(head, &links.into_iter().collect::<Vec<_>>());
         let wrong = whole.err();
         let stale = wrong.is_none() && *row != stored::row(&row.id, &row.key, &events);
         Self { run: row.id.clone(), key: row.key.clone(), events, wrong, lost: None, stale }

@@ -268,7 +268,8 @@ impl Store for MemoryStore {
     async fn read(&self, run: &RunId, from: Seq) -> Result<Vec<Event>, StoreError> {
         let found = self.state().runs.get(run).cloned().ok_or_else(|| StoreError::NoSuchRun(run.to_string()))?;
         let end = found.end();
-        let (mut events, whole) = Verifier::new(run.clone()).all(&end, found.links.into_iter().map(Ok));
+        let links: Vec<_> = found.links.into_iter().map(Ok).collect();
+        let (mut events, whole) = Verifier::new(run.clone()).all(&end, &links);
         whole?;
         events.retain(|event| event.seq >= from);
         Ok(events)

@@ -64,11 +64,10 @@ impl StoredRun {
         found: impl IntoIterator<Item = Result<Link, String>>,
         end: &Head,
     ) -> Result<Self, StoreError> {
-        let mut links = vec![];
-        let kept = found.into_iter().inspect(|link| links.extend(link.clone()));
-        let (events, whole) = Verifier::new(run.clone()).all(end, kept);
+        let found: Vec<_> = found.into_iter().collect();
+        let (events, whole) = Verifier::new(run.clone()).all(end, &found);
         whole?;
-        Ok(Self { run, key, end: end.clone(), links, events })
+        Ok(Self { run, key, end: end.clone(), links: found.into_iter().flatten().collect(), events })
     }
 
     /// The run.

@@ -171,20 +171,17 @@ fn unreadable(why: serde_json::Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn who() -> Who {
-        Who { operator: "lifeboat watch".into(), host: "here".into(), pid: 1 }
-    }
+    use crate::store::conformance::who;
 
     #[tokio::test]
     async fn of_two_watchers_who_write_after_the_same_note_one_finds_a_conflict() {
         let home = tempfile::tempdir().unwrap();
         let [one, other] = [(); 2].map(|()| SqliteBook::open(home.path(), Realm::Live).unwrap());
         let braked = [NoteKind::Braked { why: "we know".into() }];
-        let last = one.write(NoteNo(0), &who(), Timestamp(1), &braked).await.unwrap();
-        let late = other.write(NoteNo(0), &who(), Timestamp(2), &braked).await;
+        let last = one.write(NoteNo(0), &who(1), Timestamp(1), &braked).await.unwrap();
+        let late = other.write(NoteNo(0), &who(1), Timestamp(2), &braked).await;
         assert!(matches!(late, Err(StoreError::Conflict)), "{late:?}");
-        assert_eq!(other.write(last, &who(), Timestamp(2), &braked).await.unwrap(), NoteNo(2));
+        assert_eq!(other.write(last, &who(1), Timestamp(2), &braked).await.unwrap(), NoteNo(2));
         assert_eq!(one.read(NoteNo(0), 10).await.unwrap().len(), 2);
     }
 

@@ -120,7 +120,7 @@ pub(super) fn read(open: &mut Open<'_>, run: &RunId, from: Seq) -> Result<Vec<Ev
     // Head and events of one moment.
     let tx = open.conn.transaction_with_behavior(TransactionBehavior::Deferred)?;
     let head = end(&tx, run)?.ok_or_else(|| StoreError::NoSuchRun(run.to_string()))?;
-    let (mut events, whole) = Verifier::new(run.clone()).all(&head, links(&tx, run)?);
+    let (mut events, whole) = Verifier::new(run.clone()).all(&head, &links(&tx, run)?);
     whole?;
     events.retain(|event| event.seq >= from);
     Ok(events)
