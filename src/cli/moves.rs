@@ -185,8 +185,8 @@ impl<'a> Move<'a> {
     /// Begins what was prepared. The run that it supersedes ends only now that this one surely
     /// begins: what it holds is never without a holder.
     async fn begin(&self, Prepared { plan, situation, head, superseded }: Prepared) -> Result<Done, Failure> {
-        still_decided(self.common, self.cause.as_ref()).await?;
         if let Some((head, why)) = &superseded {
+            still_decided(self.common, self.cause.as_ref()).await?;
             self.supersede(head, why).await?;
         }
         let (last, mode) = (self.state(head.as_ref()).await?, plan.mode);

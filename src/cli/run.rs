@@ -72,7 +72,7 @@ pub(super) async fn begin(
 ) -> Result<u8, Failure> {
     equipped(world, &begin.plan)?;
     let fence = claim(store, key, consent).await?;
-    // Once another run was ended for it, it begins: what that one held is never without a holder.
+    // Where another run was ended for it, that was asked before: what that one held must not be without a holder.
     let cause = begin.cause.as_ref().filter(|_| begin.supersedes.is_none());
     if let Err(failure) = unchanged(common, (store, key, newest), cause).await {
         store.release(fence).await?;

@@ -282,7 +282,7 @@ impl Keeper {
 
     /// Whether what was decided may still be true, by what was heard since, and after a while by looking.
     async fn might(&self, what: &Pending, (runbook, trigger): (&Runbook, &Trigger), now: Timestamp) -> bool {
-        let is_over = self.ledger.standing.get(&what.id) != Some(&Standing::Spent);
+        let is_over = self.ledger.is_over(&what.id);
         if is_over || now.since(what.at) < ORPHANED {
             return !is_over;
         }

@@ -123,8 +123,13 @@ impl Ledger {
         let Some(Pending { id, begin, .. }) = since.pending.get(&decision) else {
             return Ok(Some(Withdrawn::Settled(decision)));
         };
-        let is_over = begin.by_hand.is_none() && since.standing.get(id) != Some(&Standing::Spent);
+        let is_over = begin.by_hand.is_none() && since.is_over(id);
         Ok(since.brake.map(Withdrawn::Braked).or(is_over.then_some(Withdrawn::Over)))
+    }
+
+    /// Whether a trigger that acted has been untrue since.
+    pub(super) fn is_over(&self, id: &TriggerId) -> bool {
+        self.standing.get(id) != Some(&Standing::Spent)
     }
 
     /// Takes in what was written since, by whomever.
