@@ -89,6 +89,7 @@ fn claimed(
             life => return Ok(Claim::Busy(Holder { alive: life == Life::Alive, ..holder })),
         },
     };
+    super::log::make_room(place);
     let epoch = last.next();
     let lock = lock(&place.lease_lock(key, epoch))?;
     let kept = Stored { who: who.clone(), since: now, term: Term { ends, quiet } };

@@ -2,8 +2,8 @@
 //!
 //! An append is one commit, on the disk when it returns (WAL, `synchronous=FULL`), and with it all
 //! that was committed before. One connection. Events are committed on the runtime's own thread while the
-//! disk is quick; all else, and what a slow disk is given, goes through `spawn_blocking`: virtual time
-//! stands still while a commit is under way. After a failed commit nobody knows whether it was applied: the
+//! disk is quick, and inboxes are asked there; all else, and what a slow disk is given, goes through
+//! `spawn_blocking`: virtual time stands still while a commit is under way. After a failed commit nobody knows whether it was applied: the
 //! connection is dropped, the next one first writes the log into the database with a sync of its
 //! own, and what it then reads is on the disk.
 //!
@@ -14,6 +14,7 @@ mod copies;
 mod events;
 mod inbox;
 mod lease;
+mod log;
 mod open;
 mod place;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use inbox::Watch;
+use log::sync_log;
 use open::Access;
 use place::Place;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
@@ -68,6 +70,8 @@ struct Db {
     conn: Option<Connection>,
     watch: Watch,
     witness: Witness,
+    /// Since the log went into the database.
+    commits: u32,
     /// A commit failed: what is read next must be synced first.
     doubt: bool,
 }
@@ -136,11 +140,21 @@ impl SqliteStore {
             inner.quick.store(begun.elapsed() <= QUICK, Ordering::Relaxed);
             done
         };
-        let done = match self.0.try_now(timed) {
-            Ok(done) => done?,
-            Err(timed) => self.with(timed).await?,
-        };
+        let done =
+            if self.0.quick.load(Ordering::Relaxed) { self.at_once(timed).await? } else { self.with(timed).await? };
         done.ok_or_else(|| self.gone())
+    }
+
+    /// As `with`, here and now where nobody uses the connection: for what need not wait for the disk.
+    async fn at_once<T, F>(&self, job: F) -> Result<Option<T>, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Open<'_>) -> Result<T, Failure> + Send + 'static,
+    {
+        match self.0.try_now(job) {
+            Ok(done) => done,
+            Err(job) => self.with(job).await,
+        }
     }
 
     fn may_write(&self) -> Result<(), StoreError> {
@@ -165,14 +179,14 @@ impl Inner {
         self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does a job here and now; gives it back where the disk is slow, or somebody uses the connection.
+    /// Does a job here and now; gives it back where somebody uses the connection.
     fn try_now<T, F>(&self, job: F) -> Result<Result<Option<T>, StoreError>, F>
     where
         F: FnOnce(&mut Open<'_>) -> Result<T, Failure>,
     {
         match self.db.try_lock() {
-            Ok(db) if self.quick.load(Ordering::Relaxed) => Ok(self.work(db, job)),
-            _ => Err(job),
+            Ok(db) => Ok(self.work(db, job)),
+            Err(_) => Err(job),
         }
     }
 
@@ -180,7 +194,7 @@ impl Inner {
     where
         F: FnOnce(&mut Open<'_>) -> Result<T, Failure>,
     {
-        let Db { conn, watch, witness, doubt } = &mut *db;
+        let Db { conn, watch, witness, commits, doubt } = &mut *db;
         if conn.is_none() {
             *watch = Watch::default();
             *conn = open::existing(&self.place, self.access)?;
@@ -189,7 +203,7 @@ impl Inner {
         let settled = if *doubt { sync_log(&open) } else { Ok(()) };
         let done = settled.and_then(|()| {
             *doubt = false;
-            job(&mut Open { conn: &mut open, watch, witness, place: &self.place, clocks: &self.clocks })
+            job(&mut Open { conn: &mut open, watch, witness, commits, place: &self.place, clocks: &self.clocks })
         });
         if !matches!(done, Err(Failure::Sqlite { .. })) {
             *conn = Some(open);
@@ -213,6 +227,7 @@ struct Open<'a> {
     conn: &'a mut Connection,
     watch: &'a mut Watch,
     witness: &'a mut Witness,
+    commits: &'a mut u32,
     place: &'a Place,
     clocks: &'a Clocks,
 }
@@ -221,24 +236,6 @@ impl Open<'_> {
     /// Begins to write; others wait from here on.
     fn begin(&mut self) -> Result<Transaction<'_>, Failure> {
         begin(self.conn)
-    }
-    /// Does a write that may be lost with the machine, where its loss harms nobody: it waits for no
-    /// disk, whose next sync takes it along.
-    fn without_sync<T>(&mut self, job: impl FnOnce(&mut Connection) -> Result<T, Failure>) -> Result<T, Failure> {
-        self.conn.pragma_update(None, "synchronous", "NORMAL")?;
-        let done = job(self.conn);
-        match (self.conn.pragma_update(None, "synchronous", "FULL"), done) {
-            (Ok(()), done) => done,
-            // A connection that does not sync is dropped, as after every error of the file.
-            (Err(_), Err(Failure::Sqlite { error, applied })) => Err(Failure::Sqlite { error, applied }),
-            (Err(error), Err(Failure::Store(_))) => Err(Failure::Sqlite { error, applied: Applied::No }),
-            (Err(error), Ok(_)) => Err(Failure::Sqlite { error, applied: Applied::Unknown }),
-        }
-    }
-    /// Writes the log into the database, as far as nobody has to wait for it.
-    fn checkpoint(&self) {
-        // It loses nothing to do it later.
-        drop(self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())));
     }
 }
 
@@ -281,18 +278,6 @@ fn begin(conn: &mut Connection) -> Result<Transaction<'_>, Failure> {
 /// Ends a write. An error here is the one that leaves the answer unknown.
 fn commit(tx: Transaction<'_>) -> Result<(), Failure> {
     tx.commit().map_err(|error| Failure::Sqlite { error, applied: Applied::Unknown })
-}
-
-/// After a sync that failed, a page may look clean and not be on the disk. Writing the log into the
-/// database writes and syncs it anew, or fails.
-fn sync_log(conn: &Connection) -> Result<(), Failure> {
-    let unknown = |error| Failure::Sqlite { error, applied: Applied::Unknown };
-    let busy: i64 = conn.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| row.get(0)).map_err(unknown)?;
-    if busy == 0 {
-        return Ok(());
-    }
-    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-    Err(unknown(rusqlite::Error::SqliteFailure(code, None)))
 }
 
 /// As SQLite keeps numbers. Ours are counters and never get there.
@@ -356,7 +341,8 @@ impl Store for SqliteStore {
 
     async fn inbox(&self, run: &RunId, after: ControlId) -> Result<Vec<Posted>, StoreError> {
         let run = run.clone();
-        Ok(self.with(move |open| inbox::read(open, &run, after)).await?.unwrap_or_default())
+        // Asked several times a second; what is read was written a moment ago, if anything was.
+        Ok(self.at_once(move |open| inbox::read(open, &run, after)).await?.unwrap_or_default())
     }
 
     async fn checkup(&self) -> Result<Checkup, StoreError> {

@@ -250,8 +250,7 @@ fn prepare(conn: &Connection, access: Access) -> rusqlite::Result<()> {
     conn.pragma_update(None, "trusted_schema", "OFF")?;
     conn.pragma_update(None, "foreign_keys", "ON")?;
     conn.pragma_update(None, "query_only", access == Access::Read)?;
-    // The log goes into the database when nothing waits (on renewal and release), not between an
-    // intent's commit and its send. This is for a run that never gets there.
+    // When the log goes into the database is said in `log`. This is for who only ever commits much at once.
     conn.pragma_update_and_check(None, "wal_autocheckpoint", 10_000, |_| Ok(()))
 }
 

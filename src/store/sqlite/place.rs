@@ -37,6 +37,10 @@ impl Place {
     pub(super) fn database(&self) -> PathBuf {
         self.home.join(format!("{}.db", self.realm))
     }
+    /// Its write-ahead log.
+    pub(super) fn log(&self) -> PathBuf {
+        self.home.join(format!("{}.db-wal", self.realm))
+    }
     /// The book of notes.
     pub(super) fn book(&self) -> PathBuf {
         self.home.join(format!("{}-watch.db", self.realm))
@@ -109,8 +113,7 @@ impl Place {
     pub(super) fn stands_still(&self) -> bool {
         let read_only = rustix::fs::statvfs(&self.home)
             .is_ok_and(|found| found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY));
-        let log = self.home.join(format!("{}.db-wal", self.realm));
-        read_only && fs::metadata(log).map_or(true, |log| log.len() == 0)
+        read_only && fs::metadata(self.log()).map_or(true, |log| log.len() == 0)
     }
 
     /// Makes the names in the folder durable.
