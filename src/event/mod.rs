@@ -22,6 +22,6 @@ pub use words::{
     Reach, Realm, SkipReason, Way, Who,
 };
 
-/// The version of the stored form of events. History: 1, the first; 2, what is committed at one time is
+/// The version of the stored form of events, and of exports. History: 1, the first; 2, what is committed at one time is
 /// one link of the chain.
 pub const FORMAT: u32 = 2;

@@ -98,19 +98,41 @@ impl<'de> Visitor<'de> for Each<'_> {
     }
 }
 
-/// The stored form of a batch; its links hang on nothing yet.
+/// The stored form of a batch; its links hang on nothing yet. Of a long one two threads write a half each: sends
+/// wait for it.
 pub(super) fn loose(batch: &[Event]) -> Result<Vec<Link>, StoreError> {
-    let link = |events: &[Event]| {
-        let first = &events[0];
-        let kinds = if let [one] = events { Kinds::One(&one.kind) } else { Kinds::Several(events) };
-        let body = serde_json::to_vec(&kinds).map_err(|why| StoreError::Outage {
-            applied: Applied::No,
-            why: format!("event {} has no stored form: {why}", first.seq),
-        })?;
-        Ok(Link { seq: first.seq, epoch: first.epoch, at: first.at, body, hash: [0; 32] })
-    };
     let moments = batch.chunk_by(|a, b| (a.epoch, a.at) == (b.epoch, b.at));
-    moments.flat_map(|moment| moment.chunks(LONGEST)).map(link).collect()
+    let all: Vec<_> = moments.flat_map(|moment| moment.chunks(LONGEST)).collect();
+    let write = |some: &[&[Event]]| some.iter().map(|events| link(events)).collect::<Result<Vec<_>, _>>();
+    let (front, back) = all.split_at(all.len() / 2);
+    let halves = if batch.len() > LONGEST { both(|| write(front), || write(back)) } else { None };
+    let Some((front, back)) = halves else { return write(&all) };
+    let mut links = front?;
+    links.extend(back?);
+    Ok(links)
+}
+
+/// Events of one moment, as one link.
+fn link(events: &[Event]) -> Result<Link, StoreError> {
+    /// So many bytes an event takes, about.
+    const USUAL: usize = 300;
+    let first = &events[0];
+    let kinds = if let [one] = events { Kinds::One(&one.kind) } else { Kinds::Several(events) };
+    let mut body = Vec::with_capacity(USUAL * events.len());
+    serde_json::to_writer(&mut body, &kinds).map_err(|why| StoreError::Outage {
+        applied: Applied::No,
+        why: format!("event {} has no stored form: {why}", first.seq),
+    })?;
+    Ok(Link { seq: first.seq, epoch: first.epoch, at: first.at, body, hash: [0; 32] })
+}
+
+/// Does two jobs at once. None: a machine in trouble has no thread for that.
+fn both<A: Send, B>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B) -> Option<(A, B)> {
+    std::thread::scope(|both| {
+        let one = std::thread::Builder::new().spawn_scoped(both, one).ok()?;
+        let other = other();
+        Some((one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), other))
+    })
 }
 
 /// The stored form of a batch that is to lie right after `end`.
@@ -222,12 +244,8 @@ impl Verifier {
         let (before, after) = (front.last()?.as_ref().ok()?, back.first()?.as_ref().ok()?);
         let middle = Head { seq: Seq(after.seq.0.checked_sub(1)?), hash: before.hash };
         let second = Self { run: self.run.clone(), head: middle.clone(), epoch: before.epoch };
-        let ((mut events, met), (more, last)) = std::thread::scope(|both| {
-            // A machine in trouble may have no thread left.
-            let first = std::thread::Builder::new().spawn_scoped(both, || self.clone().half(front)).ok()?;
-            let second = second.half(back);
-            Some((first.join().ok()??, second?))
-        })?;
+        let (first, second) = both(|| self.clone().half(front), || second.half(back))?;
+        let ((mut events, met), (more, last)) = (first?, second?);
         events.extend(more);
         (met.head == middle).then_some((events, last))
     }

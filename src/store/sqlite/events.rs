@@ -1,6 +1,10 @@
 //! Events and the heads of runs in the file.
 
-use super::{Failure, Open, commit, count, lease, stored as number};
+use super::{
+    Failure, Open, commit, count, lease,
+    packed::{pack, unpack},
+    stored as number,
+};
 use crate::{
     clock::Timestamp,
     event::{Event, RunOutcome},
@@ -11,7 +15,7 @@ use crate::{
         stored,
     },
 };
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params, types::Type};
 
 /// Where an append is to go, and under which lease.
 pub(super) struct At {
@@ -69,7 +73,7 @@ pub(super) fn insert_links(tx: &Connection, run: &RunId, links: &[Link]) -> Resu
         tx.prepare_cached("INSERT INTO event(run, seq, epoch, at, body, hash) VALUES(?, ?, ?, ?, ?, ?)")?;
     for link in links {
         let (seq, epoch) = (number(link.seq.0), number(link.epoch.0));
-        insert.execute(params![run.as_str(), seq, epoch, link.at.0, link.body, link.hash])?;
+        insert.execute(params![run.as_str(), seq, epoch, link.at.0, pack(&link.body), link.hash])?;
     }
     Ok(())
 }
@@ -159,11 +163,13 @@ pub(super) fn is_damage(why: &rusqlite::Error) -> bool {
 }
 
 fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
+    const BODY: usize = 3;
+    let damaged = |why: &str| rusqlite::Error::FromSqlConversionFailure(BODY, Type::Blob, why.into());
     Ok(Link {
         seq: Seq(count(row, 0)?),
         epoch: Epoch(count(row, 1)?),
         at: Timestamp(row.get(2)?),
-        body: row.get(3)?,
+        body: unpack(row.get(BODY)?).map_err(damaged)?,
         hash: row.get(4)?,
     })
 }

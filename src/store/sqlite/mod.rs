@@ -16,6 +16,7 @@ mod inbox;
 mod lease;
 mod log;
 mod open;
+mod packed;
 mod place;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,8 @@
 //! Opening the file: whose is it, which format has it, does every commit reach the disk.
 //!
-//! Nothing is written into a file before it is known to be ours. Format 1 is the first; what is new
-//! in a later one is listed here, with what older lifeboats do about it (they refuse it).
+//! Nothing is written into a file before it is known to be ours.
 
 use super::place::{Place, lock_file};
-use crate::event::FORMAT;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, config::DbConfig};
 use rustix::fs::FlockOperation;
 use std::{
@@ -16,6 +14,10 @@ use std::{
 
 /// "LIFE": by it a file is known to be ours.
 pub(super) const APPLICATION_ID: i32 = 0x4c49_4645;
+
+/// The version of the file. A later one is refused by name. History: 1, the first; 2, what is committed at one
+/// time is one link of the chain; 3, long links are packed.
+const FORMAT: u32 = 3;
 
 /// How long a commit of another process is waited for.
 const BUSY: Duration = Duration::from_secs(5);

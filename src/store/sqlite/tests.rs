@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     event::{EventKind, RunOutcome},
+    ids::Digest,
     store::{
         GRACE, Journal, LEASE,
         conformance::{OnDisk, SetClock, begun, clocks, events, held, key, ready, run, seized, who},
@@ -169,15 +170,15 @@ async fn a_file_that_is_not_ours_is_refused_and_left_alone() {
 async fn a_newer_format_is_refused_by_name() {
     let disk = OnDisk::new();
     let reader = disk.open();
-    raw(&disk).pragma_update(None, "user_version", 3).unwrap();
+    raw(&disk).pragma_update(None, "user_version", 4).unwrap();
     let newer = SqliteStore::open(disk.0.path(), Realm::Live, clocks()).unwrap_err();
-    assert!(matches!(newer, OpenError::Newer { found: 3, known: 2, .. }), "{newer}");
-    assert!(matches!(StoreError::from(newer), StoreError::Newer { found: 3, known: 2 }));
+    assert!(matches!(newer, OpenError::Newer { found: 4, known: 3, .. }), "{newer}");
+    assert!(matches!(StoreError::from(newer), StoreError::Newer { found: 4, known: 3 }));
     drop(reader);
 }
 
 #[tokio::test]
-async fn a_file_of_format_1_is_read_as_it_is_and_becomes_one_of_format_2_for_who_writes() {
+async fn a_file_of_format_1_is_read_as_it_is_and_becomes_one_of_format_3_for_who_writes() {
     let disk = OnDisk::new();
     drop(begun(&disk.open()).await);
     let format = || raw(&disk).pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0)).unwrap();
@@ -187,7 +188,7 @@ async fn a_file_of_format_1_is_read_as_it_is_and_becomes_one_of_format_2_for_who
     let writer = disk.open();
     assert_eq!((writer.read(&run(), Seq(0)).await.unwrap().len(), format()), (3, 1));
     let _held = held(&writer, &key(), 2).await;
-    assert_eq!((writer.read(&run(), Seq(0)).await.unwrap().len(), format()), (3, 2));
+    assert_eq!((writer.read(&run(), Seq(0)).await.unwrap().len(), format()), (3, 3));
 }
 
 #[test]
@@ -286,7 +287,8 @@ async fn a_full_disk_refuses_an_event_and_loses_none() {
     let fence = begun(&store).await;
     let full = |db: &Db| db.conn.as_ref().unwrap().pragma_update_and_check(None, "max_page_count", 1, |_| Ok(()));
     full(&store.0.db.lock().unwrap()).unwrap();
-    let why = EventKind::StepFailed { step: "a".into(), why: "x".repeat(100_000), hint: None };
+    let long = (0..1000_u32).map(|n| Digest::of(&n.to_be_bytes()).to_string()).collect();
+    let why = EventKind::StepFailed { step: "a".into(), why: long, hint: None };
     let batch = events(&run(), &fence, 3, vec![why]);
     let refused = store.append(&fence, &run(), Seq(3), &batch).await.unwrap_err();
     assert!(matches!(refused, StoreError::Outage { applied: Applied::No, .. }), "{refused}");

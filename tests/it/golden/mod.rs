@@ -2,8 +2,9 @@
 //! by name what a later program wrote.
 //!
 //! Each is a run that waits for an answer after its first effect, and its world. They stay as they are for
-//! ever: a new format gets a folder of its own, made by `LIFEBOAT_GOLDEN=format-3 cargo test --test it golden`.
-//! History: 1, the first; 2, what is committed at one time is one link of the chain.
+//! ever: a new format gets a folder of its own, made by `LIFEBOAT_GOLDEN=format-4 cargo test --test it golden`.
+//! History: 1, the first; 2, what is committed at one time is one link of the chain; 3, long
+//! links are packed.
 
 use crate::binary::{Home, MAX};
 use rusqlite::Connection;
@@ -17,7 +18,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden")
 }
 
-const FORMATS: [&str; 2] = ["format-1", "format-2"];
+const FORMATS: [&str; 3] = ["format-1", "format-2", "format-3"];
 
 /// A home with a kept store and its world.
 fn kept(format: &str) -> Home {
@@ -67,7 +68,7 @@ fn a_kept_run_is_taken_back() {
 
 /// What a later lifeboat might have left, and by what it is named.
 const LATER: [(&str, &str); 2] = [
-    ("PRAGMA user_version = 3", "has format 3; this lifeboat reads up to 2"),
+    ("PRAGMA user_version = 4", "has format 4; this lifeboat reads up to 3"),
     (
         "UPDATE event SET body = CAST(replace(body, 'run_paused', 'run_dreamt') AS BLOB), hash = x'HASH' WHERE seq = LAST;
          UPDATE run SET head_hash = x'HASH'",
