@@ -168,6 +168,7 @@ impl Dispatcher {
     }
 
     fn fold(&mut self, kinds: Vec<EventKind>, now: Timestamp, batch: &mut Vec<Event>) -> Result<(), EngineError> {
+        batch.reserve(kinds.len());
         for kind in kinds {
             let event = self.event(kind, now);
             self.state.apply(&event)?;

@@ -5,6 +5,7 @@
 
 use super::step_run::{StepRun, StepState};
 use crate::{clock::Timestamp, ids::StepId, plan::Plan};
+use foldhash::fast::FixedState;
 use std::{
     borrow::Borrow,
     collections::{BTreeSet, HashMap},
@@ -28,7 +29,7 @@ pub struct StepRuns {
 #[derive(Debug, PartialEq)]
 struct Shape {
     names: Vec<StepId>,
-    places: HashMap<StepId, usize>,
+    places: HashMap<StepId, usize, FixedState>,
     /// Who needs each step.
     needed_by: Vec<Vec<usize>>,
     /// Where `finally` begins.
@@ -51,7 +52,7 @@ impl StepRuns {
     pub(super) fn new(plan: &Plan, at: Timestamp) -> Self {
         let steps = || plan.steps.iter().chain(&plan.finally);
         let names: Vec<_> = steps().map(|step| step.id.clone()).collect();
-        let places: HashMap<_, _> = names.iter().cloned().zip(0..).collect();
+        let places: HashMap<_, _, _> = names.iter().cloned().zip(0..).collect();
         let mut needed_by = vec![vec![]; names.len()];
         for (place, step) in steps().enumerate() {
             step.needs.iter().filter_map(|need| places.get(need)).for_each(|need| needed_by[*need].push(place));

@@ -81,39 +81,41 @@ pub(super) fn context<'a>(cx: &Cx<'a>, step: &'a PlanStep, run: &'a StepRun, inp
 /// What guards a send was seen so long ago at most; longer than two looks, one after the other, may take.
 const GUARDED: Span = Span::secs(25);
 
-/// What must be looked at for a step that runs, and the oldest sight of each that counts: what its
-/// action asks and, once all of that shows that there is something to send, what guards it. What may not
-/// be repeated is sent only on what was seen since the attempt began.
+/// What must be looked at for a step that runs, and the oldest sight of each that counts.
 pub(super) fn needed(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs) -> BTreeMap<Target, Timestamp> {
-    let step_cx = context(cx, step, run, inputs);
-    let own = |oldest| inputs.targets(&step_cx).into_iter().map(move |target| (target, oldest));
-    let known: BTreeMap<_, _> = own(Timestamp(0)).collect();
-    let (Some(effect), Some(action)) = (about_to_send(cx, &step_cx, inputs, &known), &inputs.action) else {
-        return known;
-    };
-    let oldest = if effect.class() == Class::Desired { Timestamp(0) } else { run.past_now().started };
-    let guard = writers::targets(action, &step_cx, cx.world).into_iter().map(|t| (t, oldest.max(cx.now - GUARDED)));
-    own(oldest).chain(guard).collect()
+    outlook(cx, step, run, inputs).0
+}
+
+/// What a step that runs does next; none while something that it needs is not seen.
+pub(super) fn next(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs) -> Option<Next> {
+    let (needed, next) = outlook(cx, step, run, inputs);
+    next.filter(|_| are_seen(cx, &needed))
 }
 
 /// How grave what a step is about to do is, as far as that is seen; none: it is about to do nothing.
 pub(super) fn about_to(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs) -> Option<Impact> {
-    let step_cx = context(cx, step, run, inputs);
-    let known = inputs.targets(&step_cx).into_iter().map(|target| (target, Timestamp(0))).collect();
-    about_to_send(cx, &step_cx, inputs, &known).map(|effect| effect.impact())
-}
-
-/// What is sent next, where all that the action asks is known and it sends.
-fn about_to_send(
-    cx: &Cx<'_>,
-    step_cx: &StepCx<'_>,
-    inputs: &Inputs,
-    known: &BTreeMap<Target, Timestamp>,
-) -> Option<Box<Effect>> {
-    match are_seen(cx, known).then(|| inputs.next(step_cx, cx.world))? {
-        Next::Send { effect, .. } => Some(effect),
+    match outlook(cx, step, run, inputs).1? {
+        Next::Send { effect, .. } => Some(effect.impact()),
         _ => None,
     }
+}
+
+/// What a step needs to see, and what its action does next as soon as all that itself asks is known: once
+/// that is to send something, what guards it is needed too. What may not be repeated is sent only on what was
+/// seen since the attempt began.
+fn outlook(
+    cx: &Cx<'_>,
+    step: &PlanStep,
+    run: &StepRun,
+    inputs: &Inputs,
+) -> (BTreeMap<Target, Timestamp>, Option<Next>) {
+    let step_cx = context(cx, step, run, inputs);
+    let own: BTreeMap<_, _> = inputs.targets(&step_cx).into_iter().map(|target| (target, Timestamp(0))).collect();
+    let next = are_seen(cx, &own).then(|| inputs.next(&step_cx, cx.world));
+    let (Some(Next::Send { effect, .. }), Some(action)) = (&next, &inputs.action) else { return (own, next) };
+    let oldest = if effect.class() == Class::Desired { Timestamp(0) } else { run.past_now().started };
+    let guard = writers::targets(action, &step_cx, cx.world).into_iter().map(|t| (t, oldest.max(cx.now - GUARDED)));
+    (own.into_keys().map(|target| (target, oldest)).chain(guard).collect(), next)
 }
 
 /// Whether all of it was seen, and not too long ago.
@@ -143,18 +145,16 @@ pub(super) fn running(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Tu
         return;
     }
     let Some(inputs) = &run.inputs else { return };
-    let step_cx = context(cx, step, run, inputs);
-    let seen = are_seen(cx, &needed(cx, step, run, inputs));
     let late = out_of_time(cx, step, run);
-    if !seen {
+    let Some(next) = next(cx, step, run, inputs) else {
         if late {
             fail(cx, step, format!("not seen within {}", step.timeout), None, turn);
         } else {
             turn.wake(run.deadline);
         }
         return;
-    }
-    match inputs.next(&step_cx, cx.world) {
+    };
+    match next {
         Next::Done { outputs, facts } => done(cx, step, run, outputs, facts, turn),
         Next::Stuck { why, hint } => fail(cx, step, why, Some(hint), turn),
         Next::Ask { question, facts, loss } => asks::raise(cx, step, question, facts, loss, turn),
@@ -163,7 +163,8 @@ pub(super) fn running(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Tu
         }
         Next::Send { .. } if late => fail(cx, step, format!("not done within {}", step.timeout), None, turn),
         Next::Send { effect, .. } => {
-            let found = inputs.action.as_ref().map(|a| writers::judge(a, &step_cx, cx.world)).unwrap_or_default();
+            let judge = |action| writers::judge(action, &context(cx, step, run, inputs), cx.world);
+            let found = inputs.action.as_ref().map(judge).unwrap_or_default();
             // What was not foreseen may be graver than what it began by.
             let undoes = run.way == Way::Undo;
             let reach = if undoes { Reach::Within } else { asks::within_reach(cx, step, effect.impact(), turn) };

@@ -16,14 +16,13 @@ use std::collections::BTreeMap;
 
 /// Of every step that runs and waits.
 pub(super) fn of(cx: &Cx<'_>) -> BTreeMap<StepId, StepView> {
-    let plan = &cx.state.plan;
     let view = |step: &PlanStep| {
         let run = &cx.state.steps[&step.id];
         let (StepState::Running, Some(inputs)) = (&run.state, &run.inputs) else { return None };
         let (why, until) = waits_for(cx, step, run, inputs)?;
         Some((step.id.clone(), StepView { step: step.id.clone(), why, until }))
     };
-    plan.steps.iter().chain(&plan.finally).filter_map(view).collect()
+    cx.state.agenda().filter_map(view).collect()
 }
 
 fn waits_for(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs) -> Option<(String, Option<Timestamp>)> {
@@ -34,11 +33,9 @@ fn waits_for(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs) -> Op
             _ => (format!("in doubt, looking: {words}"), Some(open.sent_by + open.effect.dark())),
         });
     }
-    if !steps::are_seen(cx, &steps::needed(cx, step, run, inputs)) {
-        return Some(("looking".to_owned(), None));
-    }
-    match inputs.next(&steps::context(cx, step, run, inputs), cx.world) {
-        Next::Wait { why, until, .. } => Some((why, until)),
-        Next::Done { .. } | Next::Send { .. } | Next::Ask { .. } | Next::Stuck { .. } => None,
+    match steps::next(cx, step, run, inputs) {
+        None => Some(("looking".to_owned(), None)),
+        Some(Next::Wait { why, until, .. }) => Some((why, until)),
+        Some(Next::Done { .. } | Next::Send { .. } | Next::Ask { .. } | Next::Stuck { .. }) => None,
     }
 }
