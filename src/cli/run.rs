@@ -183,7 +183,7 @@ fn open(
         // Whoever started it without people is there to go on with it when one answers; in virtual time that
         // would be never.
         waits: world.beside.is_some() && !(common.sandbox && common.speed == Speed::Max),
-        tempo: world.tempo,
+        tempo: if screen.asks() { world.tempo } else { world.tempo.unseen() },
     };
     Ok((deps, Doors { requests: hear(asked), signals: world.signals.clone() }, screen))
 }

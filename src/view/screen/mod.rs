@@ -25,7 +25,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     time::Duration,
 };
@@ -201,15 +201,19 @@ fn perform(
         backlog.fetch_sub(1, Ordering::Relaxed);
         story.hear(one);
     };
+    // All was told, and nobody can press a key here: there is nothing to wake up for but news.
+    let mut idle = false;
     while !story.is_over() {
-        let quiet = match heard.recv_timeout(QUIET) {
+        let next = if idle { heard.recv().map_err(RecvTimeoutError::from) } else { heard.recv_timeout(QUIET) };
+        let quiet = match next {
             Ok(one) => {
                 hear(&mut story, one);
                 false
             }
-            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => true,
-            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => true,
+            Err(RecvTimeoutError::Disconnected) => break,
         };
+        idle = quiet && !stage.has_keys();
         while let Ok(one) = heard.try_recv() {
             hear(&mut story, one);
         }

@@ -81,6 +81,11 @@ impl Stage {
         }
     }
 
+    /// Somebody may press a key here.
+    pub(super) fn has_keys(&self) -> bool {
+        matches!(self, Self::Terminal(_))
+    }
+
     /// Shows the last lines and takes the rows away.
     pub(super) fn end(&mut self, story: &mut Story) {
         match self {
