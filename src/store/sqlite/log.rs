@@ -18,6 +18,9 @@ use std::{fs::File, io, os::unix::fs::FileExt as _};
 /// How long the log is made, in bytes: so many commits as below, of three pages each.
 const ROOM: u64 = 1 << 20;
 
+/// So much of the disk must be free for that: what little a full one has left is not taken beforehand.
+const PLENTY: u64 = 16 * ROOM;
+
 /// So many commits later the log goes into the database.
 const LONG: u32 = 80;
 
@@ -63,6 +66,10 @@ pub(super) fn make_room(place: &Place) {
 
 fn lengthen(place: &Place) -> io::Result<()> {
     let file = File::options().write(true).open(place.log())?;
+    let disk = rustix::fs::fstatvfs(&file)?;
+    if disk.f_bavail.saturating_mul(disk.f_frsize) < PLENTY {
+        return Ok(());
+    }
     let missing = ROOM.saturating_sub(file.metadata()?.len());
     let zeros = vec![0; usize::try_from(missing).unwrap_or_default()];
     file.write_all_at(&zeros, ROOM - missing)
