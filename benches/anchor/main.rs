@@ -258,9 +258,9 @@ fn interrupted() -> Value {
     json!({ "bar_ms": 50, "ms": spread((0..ROUNDS).map(one).collect()) })
 }
 
-/// What a thread used, by its `schedstat`: ticks are too coarse for what is next to nothing.
-fn nanoseconds(schedstat: &Path) -> u64 {
-    fs::read_to_string(schedstat).unwrap().split_whitespace().next().unwrap().parse().unwrap()
+/// What a thread used, by its `schedstat`: ticks are too coarse for what is next to nothing. None: it has ended.
+fn nanoseconds(schedstat: &Path) -> Option<u64> {
+    fs::read_to_string(schedstat).ok()?.split_whitespace().next()?.parse().ok()
 }
 
 /// A run that waits for a database: what its process holds and uses.
@@ -274,12 +274,12 @@ fn waiting() -> Value {
     let proc = format!("/proc/{}", child.id());
     let used = || -> u64 {
         let threads = fs::read_dir(format!("{proc}/task")).unwrap();
-        threads.map(|thread| nanoseconds(&thread.unwrap().path().join("schedstat"))).sum()
+        threads.filter_map(|thread| nanoseconds(&thread.unwrap().path().join("schedstat"))).sum()
     };
     thread::sleep(Duration::from_secs(3));
     let before = used();
     thread::sleep(Duration::from_secs(SECONDS));
-    let percent = (used() - before) as f64 / (SECONDS as f64 * 1e7);
+    let percent = used().saturating_sub(before) as f64 / (SECONDS as f64 * 1e7);
     let resident = kib(&fs::read_to_string(format!("{proc}/status")).unwrap(), "VmRSS:");
     child.kill().unwrap();
     child.wait().unwrap();

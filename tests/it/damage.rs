@@ -75,9 +75,14 @@ fn every_changed_column_of_an_event_is_found_at_its_event() {
     db.execute_batch("PRAGMA synchronous = OFF; DROP TRIGGER event_final_u;").unwrap();
     let store = SqliteStore::open_to_read(copy.path(), Realm::Sandbox, Clocks::machine()).unwrap();
     let run: String = db.query_row("SELECT id FROM run", [], |row| row.get(0)).unwrap();
-    let found = |seq: i64| {
-        let read = block_on(store.read(&RunId::new(run.as_str()), Seq(1)));
-        let said = read.expect_err("changed, and not found").to_string();
+    let read = || block_on(store.read(&RunId::new(run.as_str()), Seq(1)));
+    let whole = read().unwrap();
+    let found = |seq: i64, packed: bool| {
+        let said = match read() {
+            // Not every byte of what is packed makes a difference.
+            Ok(events) if packed && events == whole => return,
+            other => other.expect_err("changed, and not found").to_string(),
+        };
         let first = said.split(" is damaged at event ").nth(1).and_then(|s| s.split(':').next()).unwrap();
         assert!(first.parse::<i64>().unwrap() <= seq, "event {seq}: {said}");
     };
@@ -98,22 +103,23 @@ fn every_changed_column_of_an_event_is_found_at_its_event() {
     for &(seq, length) in &events {
         for (column, bytes) in [("body", length), ("hash", 32), ("epoch", 8), ("at", 8)] {
             let before = get(column, seq);
+            let packed = matches!(&before, Value::Blob(bytes) if column == "body" && bytes[0] == 0xff);
             for at in sample(bytes, 5) {
                 let after = flipped(&before, at);
                 set(column, seq, &after).unwrap();
-                found(seq);
+                found(seq, packed);
                 flips += 1;
             }
             set(column, seq, &before).unwrap();
         }
         for other in [0, seq + 1000] {
             set("seq", seq, &Value::Integer(other)).unwrap();
-            found(seq);
+            found(seq, false);
             set("seq", other, &Value::Integer(seq)).unwrap();
             flips += 1;
         }
     }
-    assert!(block_on(store.read(&RunId::new(run.as_str()), Seq(1))).is_ok(), "all is as it was");
+    assert_eq!(read().unwrap(), whole, "all is as it was");
     println!("{flips} changes of {} events, all found", events.len());
 }
 

@@ -39,7 +39,7 @@ impl Batch {
 
 /// Adds a batch in one commit, if lease and place are as its writer believes.
 pub(super) fn append(open: &mut Open<'_>, at: &At, mut batch: Batch) -> Result<Head, Failure> {
-    open.keep_short();
+    open.keep_short()?;
     let tx = open.begin()?;
     let (end, lease_run) = expect(&tx, at)?;
     if batch.links.is_empty() {

@@ -12,7 +12,7 @@
 
 use super::{Failure, Open, place::Place};
 use crate::store::Applied;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use std::{fs::File, io, os::unix::fs::FileExt as _};
 
 /// How long the log is made, in bytes: so many commits as below, of three pages each.
@@ -22,7 +22,7 @@ const ROOM: u64 = 1 << 20;
 const PLENTY: u64 = 16 * ROOM;
 
 /// So many commits later the log goes into the database.
-const LONG: u32 = 80;
+pub(super) const LONG: u32 = 80;
 
 impl Open<'_> {
     /// Does a write that may be lost with the machine, where its loss harms nobody: it waits for no
@@ -42,19 +42,25 @@ impl Open<'_> {
         }
     }
 
-    /// Writes the log into the database, as far as nobody has to wait for it.
-    pub(super) fn checkpoint(&mut self) {
+    /// Writes the log into the database, as far as nobody has to wait for it: it loses nothing to do it later.
+    /// An error of the disk is told, for what was synced here may be of commits that nobody synced before.
+    pub(super) fn checkpoint(&mut self) -> Result<(), Failure> {
         *self.commits = 0;
-        // It loses nothing to do it later.
-        drop(self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())));
+        match self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) => {
+                Err(Failure::Sqlite { error, applied: Applied::Unknown })
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Before one more commit: keeps the log within its room.
-    pub(super) fn keep_short(&mut self) {
+    pub(super) fn keep_short(&mut self) -> Result<(), Failure> {
         if *self.commits >= LONG {
-            self.checkpoint();
+            self.checkpoint()?;
         }
         *self.commits += 1;
+        Ok(())
     }
 }
 

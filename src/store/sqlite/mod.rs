@@ -77,6 +77,13 @@ struct Db {
     doubt: bool,
 }
 
+impl Db {
+    /// Nothing has to be opened, synced or written into the database first.
+    fn is_ready(&self) -> bool {
+        self.conn.is_some() && !self.doubt && self.commits < log::LONG
+    }
+}
+
 impl SqliteStore {
     /// Opens the realm's file in a folder, and makes both where they are missing.
     pub fn open(home: &Path, realm: Realm, clocks: Clocks) -> Result<Self, OpenError> {
@@ -146,7 +153,7 @@ impl SqliteStore {
         done.ok_or_else(|| self.gone())
     }
 
-    /// As `with`, here and now where nobody uses the connection: for what need not wait for the disk.
+    /// As `with`, here and now where nothing is in the way: for what need not wait for the disk.
     async fn at_once<T, F>(&self, job: F) -> Result<Option<T>, StoreError>
     where
         T: Send + 'static,
@@ -180,14 +187,15 @@ impl Inner {
         self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does a job here and now; gives it back where somebody uses the connection.
+    /// Does a job here and now; gives it back where somebody uses the connection, or more than the job has to
+    /// be done.
     fn try_now<T, F>(&self, job: F) -> Result<Result<Option<T>, StoreError>, F>
     where
         F: FnOnce(&mut Open<'_>) -> Result<T, Failure>,
     {
         match self.db.try_lock() {
-            Ok(db) => Ok(self.work(db, job)),
-            Err(_) => Err(job),
+            Ok(db) if db.is_ready() => Ok(self.work(db, job)),
+            _ => Err(job),
         }
     }
 
