@@ -167,7 +167,7 @@ fn every_cut_of_the_file_is_found() {
     let (_home, file) = finished();
     let copy = holding(&[]);
     let mut cuts = 0;
-    for end in sample(file.len(), 200).chain((0..file.len()).step_by(4096)) {
+    for end in sample(file.len(), 200).chain([1, 2, 99, 100]).chain((0..file.len()).step_by(4096)) {
         fs::write(copy.path().join("sandbox.db"), &file[..end]).unwrap();
         match look(copy.path()) {
             Found::Damage => {}

@@ -182,7 +182,9 @@ fn is_ours(conn: &Connection, file: &Path) -> Result<Found, OpenError> {
     let found = number("application_id").and_then(|id| Ok((id, number("user_version")?, tables()?)));
     let (id, format, tables) = found.map_err(|why| refused(file, &why))?;
     if (id, format, tables) == (0, 0, 0) {
-        return Ok(Found::New);
+        // One byte is nothing to SQLite (its `unixFileSize`): it is what was left of a file.
+        let torso = fs::metadata(file).is_ok_and(|found| found.len() == 1);
+        return if torso { Err(OpenError::NotOurs { path: file.to_owned() }) } else { Ok(Found::New) };
     }
     let format = u32::try_from(format).unwrap_or(u32::MAX);
     if id != APPLICATION_ID || format == 0 {
