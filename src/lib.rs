@@ -13,6 +13,7 @@
 //! - `driver` and `sandbox` cannot write events: they cannot claim that something happened.
 //! - `simulation` cannot reach the real world: it knows no driver but the sandbox.
 
+mod both;
 pub mod ids;
 pub mod clock;
 pub mod alarm;

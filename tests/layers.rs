@@ -10,6 +10,7 @@ use std::{
 /// Each top-level module and the modules it may import. A row may name only
 /// rows above it, so the table itself has no cycle.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("both", &[]),
     ("ids", &[]),
     ("clock", &[]),
     ("alarm", &["ids", "clock"]),
@@ -23,11 +24,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("check", &["ids", "clock", "diagnostic", "alarm", "model", "action", "runbook"]),
     ("plan", &["ids", "clock", "diagnostic", "model", "world", "action", "runbook", "check"]),
     ("event", &["ids", "clock", "alarm", "model", "world", "action", "runbook", "plan"]),
-    ("store", &["ids", "clock", "world", "event"]),
+    ("store", &["both", "ids", "clock", "world", "event"]),
     ("watch", &["ids", "clock", "alarm", "model", "runbook", "event", "store"]),
     ("driver", &["ids", "clock", "model", "world"]),
     ("sandbox", &["ids", "clock", "model", "world", "runbook", "driver"]),
-    ("engine", &["ids", "clock", "model", "world", "action", "runbook", "plan", "event", "store", "driver"]),
+    ("engine", &["both", "ids", "clock", "model", "world", "action", "runbook", "plan", "event", "store", "driver"]),
     (
         "simulation",
         &[

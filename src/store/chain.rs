@@ -16,6 +16,7 @@
 
 use super::{Applied, Fence, Head, StoreError};
 use crate::{
+    both::both,
     clock::Timestamp,
     event::{Event, EventKind, RunOutcome},
     ids::{Epoch, RunId, Seq, Sum},
@@ -24,7 +25,10 @@ use serde::{
     Deserializer, Serialize, Serializer,
     de::{SeqAccess, Visitor},
 };
-use std::fmt;
+use std::{
+    fmt,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 /// The end of a journal that has no events.
 pub(super) const START: Head = Head { seq: Seq(0), hash: [0; 32] };
@@ -98,17 +102,21 @@ impl<'de> Visitor<'de> for Each<'_> {
     }
 }
 
-/// The stored form of a batch; its links hang on nothing yet. Of a long one two threads write a half each: sends
-/// wait for it.
+/// The stored form of a batch; its links hang on nothing yet. A long one is written by two threads, each of
+/// which takes what comes next: sends wait for it, and the link that begins a run holds all of its plan.
 pub(super) fn loose(batch: &[Event]) -> Result<Vec<Link>, StoreError> {
     let moments = batch.chunk_by(|a, b| (a.epoch, a.at) == (b.epoch, b.at));
     let all: Vec<_> = moments.flat_map(|moment| moment.chunks(LONGEST)).collect();
-    let write = |some: &[&[Event]]| some.iter().map(|events| link(events)).collect::<Result<Vec<_>, _>>();
-    let (front, back) = all.split_at(all.len() / 2);
-    let halves = if batch.len() > LONGEST { both(|| write(front), || write(back)) } else { None };
-    let Some((front, back)) = halves else { return write(&all) };
-    let mut links = front?;
-    links.extend(back?);
+    let next = AtomicUsize::new(0);
+    let take = || all.get(next.fetch_add(1, Ordering::Relaxed));
+    let write = || std::iter::from_fn(take).map(|events| link(events)).collect::<Result<Vec<_>, _>>();
+    if batch.len() <= LONGEST {
+        return write();
+    }
+    let (one, other) = both(write, write);
+    let mut links = one?;
+    links.extend(other?);
+    links.sort_by_key(|link| link.seq);
     Ok(links)
 }
 
@@ -124,15 +132,6 @@ fn link(events: &[Event]) -> Result<Link, StoreError> {
         why: format!("event {} has no stored form: {why}", first.seq),
     })?;
     Ok(Link { seq: first.seq, epoch: first.epoch, at: first.at, body, hash: [0; 32] })
-}
-
-/// Does two jobs at once. None: a machine in trouble has no thread for that.
-fn both<A: Send, B>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B) -> Option<(A, B)> {
-    std::thread::scope(|both| {
-        let one = std::thread::Builder::new().spawn_scoped(both, one).ok()?;
-        let other = other();
-        Some((one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), other))
-    })
 }
 
 /// The stored form of a batch that is to lie right after `end`.
@@ -244,7 +243,7 @@ impl Verifier {
         let (before, after) = (front.last()?.as_ref().ok()?, back.first()?.as_ref().ok()?);
         let middle = Head { seq: Seq(after.seq.0.checked_sub(1)?), hash: before.hash };
         let second = Self { run: self.run.clone(), head: middle.clone(), epoch: before.epoch };
-        let (first, second) = both(|| self.clone().half(front), || second.half(back))?;
+        let (first, second) = both(|| self.clone().half(front), || second.half(back));
         let ((mut events, met), (more, last)) = (first?, second?);
         events.extend(more);
         (met.head == middle).then_some((events, last))
