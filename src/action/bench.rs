@@ -147,7 +147,7 @@ pub(super) fn group(site: &str, frozen: bool, tag: Option<&str>) -> Seen {
 
 pub(super) fn call(next: &Next) -> String {
     match next {
-        Next::Send { effect, change } => format!("{} {}", effect.call().operation, change.after),
+        Next::Send { effect, .. } => format!("{} {}", effect.call().operation, effect.words().value),
         Next::Done { .. } => "done".into(),
         Next::Wait { why, .. } => format!("wait: {why}"),
         Next::Ask { question, .. } => format!("ask: {question:?}"),

@@ -110,8 +110,8 @@ pub enum Next {
     Send {
         /// What to send.
         effect: Box<Effect>,
-        /// The same in words.
-        change: Box<Change>,
+        /// How it is now, in words.
+        before: String,
     },
     /// Nothing yet: something moves already, or must hold for a while.
     Wait {
@@ -152,17 +152,9 @@ impl Next {
     pub fn done_with(facts: Vec<Fact>) -> Self {
         Self::Done { outputs: Outputs::new(), facts }
     }
-    /// Send this; the words come from the effect and from what was seen before.
+    /// Send this, on what was seen before.
     pub fn send(effect: Effect, before: impl std::fmt::Display) -> Self {
-        let after = effect.words();
-        let change = Change {
-            target: effect.target.clone(),
-            what: after.what,
-            before: before.to_string(),
-            after: after.value,
-            impact: effect.impact(),
-        };
-        Self::Send { effect: Box::new(effect), change: Box::new(change) }
+        Self::Send { effect: Box::new(effect), before: before.to_string() }
     }
     /// Wait for something that moves.
     pub fn wait(on: impl IntoIterator<Item = Target>, why: impl Into<String>) -> Self {
@@ -267,6 +259,14 @@ pub struct Change {
     pub after: String,
     /// What that does to production.
     pub impact: Impact,
+}
+
+impl Change {
+    /// What an effect changes, and how that was before, in words.
+    pub fn of(effect: &Effect, before: String) -> Self {
+        let after = effect.words();
+        Self { target: effect.target.clone(), what: after.what, before, after: after.value, impact: effect.impact() }
+    }
 }
 
 /// What a plan had to assume, since only the future knows.

@@ -7,7 +7,7 @@ use super::{
     types::{Caution, Plan, PlanStep, PlannedEffect, Prediction},
 };
 use crate::{
-    action::{Asked, Assumed, Inputs, Next, PastEffect, StepCx, StepPast, writers},
+    action::{Asked, Assumed, Change, Inputs, Next, PastEffect, StepCx, StepPast, writers},
     clock::{Span, Timestamp},
     ids::{ProbeName, StepId},
     model::{Mode, Outputs, expr},
@@ -129,7 +129,7 @@ impl Chain {
                     step.prediction.takes = now.since(began);
                     return;
                 }
-                Next::Send { effect, change } => {
+                Next::Send { effect, before } => {
                     if let Some(action) = &inputs.action {
                         self.judge(plan, step, &writers::judge(action, &cx, &self.overlay));
                     }
@@ -137,7 +137,7 @@ impl Chain {
                     step.prediction.effects.push(PlannedEffect {
                         call: effect.call(),
                         effect: (*effect).clone(),
-                        change: *change,
+                        change: Change::of(&effect, before),
                     });
                     past.sent.push(PastEffect {
                         effect: effect.into(),
