@@ -107,8 +107,14 @@ fn typed<F: FnOnce() -> Scope>(
     with: &Map<String, Value>,
     scope: &Open<F>,
 ) -> Result<crate::action::Action, String> {
-    let with = if with.values().any(asks) { expr::resolve_map(with, scope).map_err(|e| e.why)? } else { with.clone() };
-    lower(name, &with)
+    let resolved;
+    let with = if with.values().any(asks) {
+        resolved = expr::resolve_map(with, scope).map_err(|e| e.why)?;
+        &resolved
+    } else {
+        with
+    };
+    lower(name, with)
         .map_err(|all| all.into_iter().map(|(field, why)| format!("`{field}`: {why}")).collect::<Vec<_>>().join("; "))
 }
 
