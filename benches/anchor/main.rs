@@ -65,7 +65,7 @@ type Measure = fn() -> Value;
 const PARTS: [(&str, Measure); 8] = [
     ("chain", chain),
     ("peers", || peers::chains(us_a_step)),
-    ("wide", in_its_own_process),
+    ("wide", wide),
     ("overhead", overhead),
     ("plan", offline),
     ("resume", resumed),
@@ -76,7 +76,7 @@ const PARTS: [(&str, Measure); 8] = [
 fn main() {
     let asked: Vec<_> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     if asked == [ALONE] {
-        return println!("{}", wide());
+        return println!("{}", wide_alone());
     }
     let wanted = PARTS.iter().filter(|(name, _)| asked.is_empty() || asked.iter().any(|asked| asked == name));
     let told: BTreeMap<_, _> = wanted.map(|(name, measure)| (*name, measure())).collect();
@@ -86,9 +86,19 @@ fn main() {
 /// Memory is measured in a process of its own, which is asked for by this.
 const ALONE: &str = "wide-alone";
 
-fn in_its_own_process() -> Value {
-    let alone = Command::new(std::env::current_exe().unwrap()).arg(ALONE).output().unwrap();
-    serde_json::from_slice(&alone.stdout).unwrap()
+/// Ten layers, wide, each time in a process of its own.
+fn wide() -> Value {
+    let one = |_| {
+        let alone = Command::new(std::env::current_exe().unwrap()).arg(ALONE).output().unwrap();
+        serde_json::from_slice::<Value>(&alone.stdout).unwrap()
+    };
+    let all: Vec<_> = (0..ROUNDS).map(one).collect();
+    let peak = all.iter().map(|one| one["peak_kib"].as_u64()).max();
+    let times = all.iter().map(|one| one["us_a_step"].as_f64().unwrap()).collect();
+    json!({
+        "bar_us": 15, "bar_kib": 64 << 10, "steps": all[0]["steps"], "us_a_step": spread(times),
+        "commits": all[0]["commits"], "peak_kib": peak,
+    })
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -111,7 +121,7 @@ fn durable(home: &Path, plan: Plan) -> (Duration, usize, usize) {
     let time = block_on(async {
         let act = takes(Span::ZERO);
         let begun = Instant::now();
-        run(store.clone(), plan, act, Signals::default()).await;
+        let _ended = run(store.clone(), plan, act, Signals::default()).await;
         begun.elapsed()
     });
     let file = rusqlite::Connection::open(home.join("sandbox.db")).unwrap();
@@ -168,16 +178,15 @@ fn chain() -> Value {
     })
 }
 
-/// Ten layers, wide.
-fn wide() -> Value {
+fn wide_alone() -> Value {
     let (layers, wide) = (10, 1000 / SCALE);
     let home = tempfile::tempdir().unwrap();
     let (time, commits, _) = durable(home.path(), plan(layers, wide));
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let steps = layers * wide;
     json!({
-        "bar_us": 15, "bar_kib": 64 << 10, "steps": steps, "us_a_step": time.as_secs_f64() * 1e6 / steps as f64,
-        "commits": commits, "peak_kib": kib(&status, "VmHWM:"),
+        "steps": steps, "us_a_step": time.as_secs_f64() * 1e6 / steps as f64, "commits": commits,
+        "peak_kib": kib(&status, "VmHWM:"),
     })
 }
 
