@@ -162,11 +162,13 @@ fn look(home: &Home) -> (usize, Vec<String>) {
 }
 
 /// So many of the places, of each kind and file about as many, from an offset on that a seed drew.
-/// `LIFEBOAT_CRASHES=all` takes all.
-fn sample(all: BTreeSet<Place>, wanted: usize, seed: usize) -> Vec<Place> {
-    if std::env::var("LIFEBOAT_CRASHES").is_ok_and(|which| which == "all") {
-        return all.into_iter().collect();
-    }
+/// `LIFEBOAT_CRASHES` says otherwise: a number, or `all`.
+fn sample(all: BTreeSet<Place>, usual: usize, seed: usize) -> Vec<Place> {
+    let wanted = match std::env::var("LIFEBOAT_CRASHES").as_deref() {
+        Ok("all") => return all.into_iter().collect(),
+        Ok(wanted) => wanted.parse().expect("LIFEBOAT_CRASHES is a number or `all`"),
+        Err(_) => usual,
+    };
     let mut groups: BTreeMap<_, Vec<Place>> = BTreeMap::new();
     for place in all {
         groups.entry((place.name.clone(), place.file.clone())).or_default().push(place);
