@@ -38,7 +38,7 @@ fn holds_now(cx: &Cx<'_>, when: &str) -> Result<bool, String> {
 }
 
 /// Begins a step, if it may and is agreed to.
-pub(super) fn start(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
+pub(super) fn start(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Turn) {
     let reach = asks::within_reach(cx, step, asks::gravity(step), turn);
     match reach {
         Reach::Waits => {}
@@ -47,7 +47,7 @@ pub(super) fn start(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
         Reach::Within | Reach::BySight(_) => {
             if asks::confirmed(cx, step, turn) {
                 by_sight(step, reach, turn);
-                attempt(cx, step, &cx.state.steps[&step.id], turn);
+                attempt(cx, step, run, turn);
             }
         }
     }

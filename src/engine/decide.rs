@@ -104,8 +104,9 @@ fn forward(cx: &Cx<'_>, turn: &mut Turn) {
     if !asks::consent(cx, turn) {
         return;
     }
-    for step in cx.state.agenda().filter(|step| step.section != Section::Finally) {
-        steps::advance(cx, step, turn);
+    turn.events.reserve(cx.state.steps.agenda().len());
+    for (step, run) in cx.state.agenda().filter(|(step, _)| step.section != Section::Finally) {
+        steps::advance(cx, step, run, turn);
         if turn.turned {
             return;
         }
@@ -121,7 +122,7 @@ fn closing(cx: &Cx<'_>, aborted: bool, turn: &mut Turn) {
         if steps::is_over(cx, step) {
             continue;
         }
-        steps::advance(cx, step, turn);
+        steps::advance(cx, step, &cx.state.steps[&step.id], turn);
         return;
     }
     outcome::finish(cx, aborted, turn);

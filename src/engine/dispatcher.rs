@@ -18,13 +18,14 @@ use crate::{
     clock::{Hold, Span, Timestamp},
     driver::SendError,
     event::{Control, Event, EventKind, Notice, Posted, Request, StepView, Way},
-    ids::{ControlId, EffectNo, SiteName, StepId},
+    ids::{ControlId, Digest, EffectNo, SiteName, StepId},
     model::Mode,
     runbook::HoldEnd,
     store::StoreError,
     world::{Receipt, Sight, Target, World, permit::Permit},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use foldhash::fast::FixedState;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// What was seen so long ago at most is what a step begins with: an answer of AWS takes as long.
@@ -63,7 +64,7 @@ pub(super) struct Dispatcher {
     world: World,
     live: Live,
     poller: Poller,
-    permits: BTreeMap<(StepId, EffectNo), Permit>,
+    permits: HashMap<(StepId, EffectNo), Permit, FixedState>,
     inputs: (UnboundedSender<Input>, UnboundedReceiver<Input>),
     interrupts: u32,
     wake: Option<Timestamp>,
@@ -78,8 +79,8 @@ pub(super) struct Dispatcher {
     took: Vec<Took>,
     /// What became of sends, to be decided on.
     answers: Vec<Answer>,
-    /// Facts that the state holds already and the journal does not: they go with the first commit.
-    first: Vec<Event>,
+    /// Facts that the state holds already and the journal does not: they go with the next commit.
+    batch: Vec<Event>,
 }
 
 impl Dispatcher {
@@ -99,7 +100,7 @@ impl Dispatcher {
             world,
             live,
             poller,
-            permits: BTreeMap::new(),
+            permits: HashMap::default(),
             inputs: unbounded_channel(),
             interrupts: 0,
             wake: None,
@@ -110,13 +111,23 @@ impl Dispatcher {
             told: BTreeMap::new(),
             took: vec![],
             answers: vec![],
-            first: vec![],
+            batch: vec![],
         }
     }
 
     /// The same, of a run whose first facts are not in its journal yet.
-    pub(super) fn beginning(self, first: Vec<Event>) -> Self {
-        Self { first, ..self }
+    pub(super) fn beginning(self, batch: Vec<Event>) -> Self {
+        Self { batch, ..self }
+    }
+
+    /// The same, with its seal in the place that was kept for it.
+    pub(super) fn sealed(mut self, with: Digest) -> Self {
+        let kept = self.batch.iter_mut().find_map(|event| match &mut event.kind {
+            EventKind::PlanSealed { digest } => Some(digest),
+            _ => None,
+        });
+        *kept.expect("a run begins with its start and its seal") = with;
+        self
     }
 
     pub(super) fn state(&self) -> &RunState {
@@ -146,52 +157,57 @@ impl Dispatcher {
     /// state is ahead of the journal meanwhile; where the commit fails, the process ends.
     async fn turn(&mut self, decides: bool) -> Result<(), EngineError> {
         let now = self.deps.clock.now();
-        let mut batch = std::mem::take(&mut self.first);
         for answer in std::mem::take(&mut self.answers) {
             let facts = answer.facts(&Cx { state: &self.state, world: &self.world, now, live: self.live });
-            self.fold(facts, now, &mut batch)?;
+            self.fold(facts, now)?;
         }
-        let mut new = decides;
-        while new {
+        if decides {
+            self.decide(now)?;
+        }
+        self.append().await
+    }
+
+    /// Decides until there is nothing new.
+    pub(super) fn decide(&mut self, now: Timestamp) -> Result<(), EngineError> {
+        loop {
             let turn = decide(&self.state, &self.world, now, self.live);
-            (self.wake, new) = (turn.wake, !turn.events.is_empty());
-            self.fold(turn.events, now, &mut batch)?;
+            self.wake = turn.wake;
+            if turn.events.is_empty() {
+                return Ok(());
+            }
+            self.fold(turn.events, now)?;
         }
-        self.append(batch).await
     }
 
     /// Commits facts that nobody decided: controls and signals.
     pub(super) async fn commit(&mut self, kinds: Vec<EventKind>) -> Result<(), EngineError> {
-        let mut batch = vec![];
-        self.fold(kinds, self.deps.clock.now(), &mut batch)?;
-        self.append(batch).await
+        self.fold(kinds, self.deps.clock.now())?;
+        self.append().await
     }
 
-    fn fold(&mut self, kinds: Vec<EventKind>, now: Timestamp, batch: &mut Vec<Event>) -> Result<(), EngineError> {
-        batch.reserve(kinds.len());
+    fn fold(&mut self, kinds: Vec<EventKind>, now: Timestamp) -> Result<(), EngineError> {
         for kind in kinds {
             let event = self.event(kind, now);
             self.state.apply(&event)?;
             self.forget(&event);
-            batch.push(event);
+            self.batch.push(event);
         }
         Ok(())
     }
 
-    async fn append(&mut self, batch: Vec<Event>) -> Result<(), EngineError> {
-        if batch.is_empty() {
+    async fn append(&mut self) -> Result<(), EngineError> {
+        if self.batch.is_empty() {
             return Ok(());
         }
-        let permits = self.deps.journal.append(&batch).await?;
-        self.took.extend(past::took(&self.state, &batch, self.watched));
-        let intents = batch.iter().filter_map(|e| match &e.kind {
+        let permits = self.deps.journal.append(&self.batch).await?;
+        self.took.extend(past::took(&self.state, &self.batch, self.watched));
+        let intents = self.batch.iter().filter_map(|e| match &e.kind {
             EventKind::EffectIntended { step, effect, .. } => Some((step.clone(), *effect)),
             _ => None,
         });
         self.permits.extend(intents.zip(permits));
-        for event in batch {
-            self.tell(|| Notice::Event(Box::new(event.clone())));
-        }
+        self.batch.iter().for_each(|event| self.tell(|| Notice::Event(Box::new(event.clone()))));
+        self.batch.clear();
         Ok(())
     }
 
@@ -213,6 +229,9 @@ impl Dispatcher {
             self.watched = event.at;
             self.world = World::default();
             self.poller.forget_all();
+            return;
+        }
+        if self.world.targets().next().is_none() && self.poller.flying().next().is_none() {
             return;
         }
         let (step, changed) = match &event.kind {

@@ -7,6 +7,7 @@ use super::{
     state::RunState,
 };
 use crate::{
+    both::both,
     clock::{Timestamp, going_on_from},
     event::{Cause, Control, Event, EventKind, Obligation, Policy, Posted, Realm, Who},
     ids::{ControlId, Digest, RunId, Seq},
@@ -61,29 +62,42 @@ pub async fn start(deps: Deps, doors: Doors, begin: Start) -> Result<(Ended, Run
     let now = deps.clock.now();
     let mut plan = begin.plan;
     let held: Vec<_> = begin.held.into_iter().map(|held| held.take_over(&mut plan, now)).collect();
-    let digest = Digest::of_json(&plan);
     let release = begin.release.map(|why| EventKind::UndoBegun { why, holds_only: true });
-    let first = [
-        EventKind::RunStarted {
-            plan: Arc::new(plan),
-            by: deps.who.clone(),
-            realm: begin.realm,
-            policy: begin.policy,
-            since: begin.since,
-            supersedes: begin.supersedes,
-            owed: begin.owed,
-            cause: begin.cause.map(Box::new),
-        },
-        EventKind::PlanSealed { digest },
-        EventKind::LeaseTaken { holder: deps.who.clone(), from: None },
-    ];
+    let plan = Arc::new(plan);
+    let started = EventKind::RunStarted {
+        plan: plan.clone(),
+        by: deps.who.clone(),
+        realm: begin.realm,
+        policy: begin.policy,
+        since: begin.since,
+        supersedes: begin.supersedes,
+        owed: begin.owed,
+        cause: begin.cause.map(Box::new),
+    };
     let (run, epoch) = (deps.journal.run().clone(), deps.journal.epoch());
-    let event = |(i, kind)| Event { run: run.clone(), seq: Seq(i), epoch, at: now, kind };
-    let batch: Vec<_> = (1..).zip(first.into_iter().chain(held).chain(release)).map(event).collect();
-    let state = RunState::replay(&batch)?;
-    let recent = state.plan.observed.iter().filter(|sight| sight.at + MOMENT >= now).cloned();
-    let world = World::of(recent);
-    Dispatcher::new(deps, doors, state, world).beginning(batch).run().await
+    let event = |seq, kind| Event { run: run.clone(), seq, epoch, at: now, kind };
+    let started = event(Seq(1), started);
+    // Sealing a long plan takes as long as deciding what comes first, which does not ask for the seal.
+    let (digest, begun) = both(
+        || Digest::of_json(&plan),
+        || -> Result<_, EngineError> {
+            let (mut state, mut batch) = (RunState::begin(&started)?, vec![started]);
+            let taken = EventKind::LeaseTaken { holder: deps.who.clone(), from: None };
+            for kind in
+                [EventKind::PlanSealed { digest: Digest::new("") }, taken].into_iter().chain(held).chain(release)
+            {
+                let event = event(state.head.next(), kind);
+                state.apply(&event)?;
+                batch.push(event);
+            }
+            let recent = state.plan.observed.iter().filter(|sight| sight.at + MOMENT >= now).cloned();
+            let world = World::of(recent);
+            let mut dispatcher = Dispatcher::new(deps, doors, state, world).beginning(batch);
+            dispatcher.decide(now)?;
+            Ok(dispatcher)
+        },
+    );
+    begun?.sealed(digest).run().await
 }
 
 /// Takes a run up again: everything open in it is in doubt until it was looked at.

@@ -55,7 +55,7 @@ pub struct RunState {
     pub idle_since: Timestamp,
     /// Every step.
     pub steps: StepRuns,
-    /// What steps tell later ones.
+    /// What steps tell later ones; of those that tell nothing, nothing.
     pub outputs: BTreeMap<StepId, Outputs>,
     /// Every question.
     pub asks: BTreeMap<AskId, Ask>,
@@ -312,7 +312,11 @@ impl RunState {
             }
             E::StepSucceeded { step, outputs, .. } => {
                 self.step_mut(step)?.end(StepState::Done(How::Succeeded), at);
-                self.outputs.insert(step.clone(), outputs.clone());
+                if outputs.is_empty() {
+                    self.outputs.remove(step);
+                } else {
+                    self.outputs.insert(step.clone(), outputs.clone());
+                }
             }
             E::StepSkipped { step, .. } => self.step_mut(step)?.end(StepState::Done(How::Skipped), at),
             E::StepFailed { step, why, .. } => {
@@ -411,8 +415,8 @@ impl RunState {
     }
 
     /// The steps of which something may come now, in the plan's order, those of `finally` last.
-    pub(super) fn agenda(&self) -> impl Iterator<Item = &PlanStep> {
-        self.steps.agenda().map(|place| self.planned_at(place))
+    pub(super) fn agenda(&self) -> impl Iterator<Item = (&PlanStep, &StepRun)> {
+        self.steps.agenda().map(|(place, run)| (self.planned_at(place), run))
     }
 
     /// Something irreversible has happened or may have, by this run or before it: there is only

@@ -45,6 +45,8 @@ struct Entry {
     waits_for: usize,
     /// It was done when it was last taken note of.
     done: bool,
+    /// It may move.
+    on_agenda: bool,
 }
 
 impl StepRuns {
@@ -57,9 +59,9 @@ impl StepRuns {
         for (place, step) in steps().enumerate() {
             step.needs.iter().filter_map(|need| places.get(need)).for_each(|need| needed_by[*need].push(place));
         }
-        let entry = |waits_for| Entry { run: StepRun::new(at), waits_for, done: false };
+        let entry = |waits_for| Entry { run: StepRun::new(at), waits_for, done: false, on_agenda: waits_for == 0 };
         let all: Vec<_> = steps().map(|step| entry(step.needs.len())).collect();
-        let agenda = (0..all.len()).filter(|place| all[*place].waits_for == 0).collect();
+        let agenda = (0..all.len()).filter(|place| all[*place].on_agenda).collect();
         let (finally, lasting) = (plan.steps.len(), plan.irreversible().next().is_some());
         Self { shape: Arc::new(Shape { names, places, needed_by, finally, lasting }), all, agenda, left: finally }
     }
@@ -110,13 +112,17 @@ impl StepRuns {
 
     /// Puts a step on the agenda, or takes it off.
     fn enter(&mut self, place: usize) {
-        let Entry { run, waits_for, .. } = &self.all[place];
+        let Entry { run, waits_for, on_agenda, .. } = &mut self.all[place];
         let may_move = match run.state {
             StepState::Pending => *waits_for == 0,
             StepState::Ready | StepState::Running | StepState::Backoff(_) | StepState::Failed(_) => true,
             // A best effort is passed while nobody knows what became of it.
             StepState::Done(_) | StepState::Undone => run.has_open_effect(),
         };
+        if may_move == *on_agenda {
+            return;
+        }
+        *on_agenda = may_move;
         if may_move {
             self.agenda.insert(place);
         } else {
@@ -124,10 +130,10 @@ impl StepRuns {
         }
     }
 
-    /// The places of the steps of which something may come, in the plan's order. A step that is not
+    /// The steps of which something may come and their places, in the plan's order. A step that is not
     /// among them is over with nothing in doubt, or waits for another.
-    pub(super) fn agenda(&self) -> impl Iterator<Item = usize> {
-        self.agenda.iter().copied()
+    pub(super) fn agenda(&self) -> impl ExactSizeIterator<Item = (usize, &StepRun)> {
+        self.agenda.iter().map(|place| (*place, &self.all[*place].run))
     }
 
     /// Some of them cannot be undone.

@@ -26,12 +26,11 @@ use std::{
 };
 
 /// Moves a step on by one decision, where one is due. What it needs is done.
-pub(super) fn advance(cx: &Cx<'_>, step: &PlanStep, turn: &mut Turn) {
-    let run = &cx.state.steps[&step.id];
+pub(super) fn advance(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Turn) {
     let may_start = cx.state.paused.is_none() && !cx.live.stop_calls;
     match &run.state {
         StepState::Pending if may_start => ready(cx, step, turn),
-        StepState::Ready if may_start => start(cx, step, turn),
+        StepState::Ready if may_start => start(cx, step, run, turn),
         StepState::Backoff(until) if may_start => {
             if cx.now >= *until {
                 attempt(cx, step, run, turn);

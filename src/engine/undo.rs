@@ -27,7 +27,7 @@ pub(super) fn undo(cx: &Cx<'_>, holds_only: bool, turn: &mut Turn) {
         let run = &cx.state.steps[&step.id];
         let underway = matches!(run.state, StepState::Running | StepState::Backoff(_));
         if run.way == Way::Undo && underway {
-            return steps::advance(cx, step, turn);
+            return steps::advance(cx, step, run, turn);
         }
         if !run.has_open_effect() {
             continue;

@@ -16,8 +16,7 @@ use std::collections::BTreeMap;
 
 /// Of every step that runs and waits.
 pub(super) fn of(cx: &Cx<'_>) -> BTreeMap<StepId, StepView> {
-    let view = |step: &PlanStep| {
-        let run = &cx.state.steps[&step.id];
+    let view = |(step, run): (&PlanStep, &StepRun)| {
         let (StepState::Running, Some(inputs)) = (&run.state, &run.inputs) else { return None };
         let (why, until) = waits_for(cx, step, run, inputs)?;
         Some((step.id.clone(), StepView { step: step.id.clone(), why, until }))

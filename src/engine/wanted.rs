@@ -45,8 +45,7 @@ pub fn wanted<'a>(state: &'a RunState, world: &World, now: Timestamp, live: Live
     if state.phase == Phase::Finished {
         return all;
     }
-    for step in state.agenda() {
-        let run = &state.steps[&step.id];
+    for (step, run) in state.agenda() {
         for (no, effect) in run.effects.iter().filter(|(_, e)| e.is_open()) {
             match effect.status {
                 EffectStatus::Intended => all.sends.push((step.id.clone(), *no)),

@@ -25,14 +25,14 @@ pub(in super::super) fn check(state: &RunState) {
     };
     let all = || state.plan.steps.iter().chain(&state.plan.finally);
     let expected: Vec<_> = all().filter(|step| moves(step)).map(|step| step.id.as_str()).collect();
-    let found: Vec<_> = state.agenda().map(|step| step.id.as_str()).collect();
+    let found: Vec<_> = state.agenda().map(|(step, _)| step.id.as_str()).collect();
     assert_eq!(found, expected);
     let done = all().filter(|step| step.section != Section::Finally).all(|step| state.steps[&step.id].is_done());
     assert_eq!(state.steps.are_done(), done);
 }
 
 fn agenda(run: &Run) -> Vec<&str> {
-    run.state.agenda().map(|step| step.id.as_str()).collect()
+    run.state.agenda().map(|(step, _)| step.id.as_str()).collect()
 }
 
 const FORK: &str = "failover:
