@@ -218,7 +218,9 @@ impl Disk {
 
     /// How many commands the stored world has taken.
     pub(super) fn version(&self) -> Result<i64, SandboxError> {
-        self.connection.query_row("SELECT version FROM world", [], |row| row.get(0)).map_err(|e| self.fail(e))
+        // Asked at every look.
+        let asked = self.connection.prepare_cached("SELECT version FROM world");
+        asked.and_then(|mut version| version.query_row([], |row| row.get(0))).map_err(|e| self.fail(e))
     }
 
     /// Stores a command and what it led to; false where another process was first.
