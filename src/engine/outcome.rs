@@ -60,9 +60,9 @@ fn reprotected(cx: &Cx<'_>) -> bool {
 }
 
 fn in_doubt(state: &RunState) -> bool {
-    let open =
-        |step: &PlanStep| !step.best_effort() && state.steps[&step.id].effects.values().any(|effect| effect.is_open());
-    state.plan.steps.iter().chain(&state.plan.finally).any(open)
+    let all = state.plan.steps.iter().chain(&state.plan.finally).zip(state.steps.values());
+    let mut all = all.filter(|(step, _)| !step.best_effort());
+    all.any(|(_, run)| run.has_open_effect())
 }
 
 fn finally_failed(state: &RunState) -> bool {

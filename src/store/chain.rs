@@ -141,12 +141,19 @@ pub(super) fn links(run: &RunId, end: &Head, batch: &[Event]) -> Result<Vec<Link
     Ok(links)
 }
 
-/// Hangs them on the hash of a run's end, one on the other. Gives that of its new end.
-pub(super) fn hang(links: &mut [Link], run: &RunId, end: [u8; 32]) -> [u8; 32] {
-    links.iter_mut().fold(end, |end, link| {
-        link.hash = link.sum(&end, run);
-        link.hash
-    })
+/// Hangs them on the hash of a run's end, one on the other.
+fn hang(links: &mut [Link], run: &RunId, end: [u8; 32]) {
+    let hashes = hashes(links, run, end);
+    links.iter_mut().zip(hashes).for_each(|(link, hash)| link.hash = hash);
+}
+
+/// Their hashes, hung on that of a run's end, one on the other.
+pub(super) fn hashes(links: &[Link], run: &RunId, end: [u8; 32]) -> Vec<[u8; 32]> {
+    let next = |end: &mut [u8; 32], link: &Link| {
+        *end = link.sum(end, run);
+        Some(*end)
+    };
+    links.iter().scan(end, next).collect()
 }
 
 /// A batch as a store would give it back.

@@ -1,6 +1,6 @@
 //! Looking a whole file through, and runs on their way out of it and into it.
 
-use super::{Failure, Open, commit, count, events, open, stored, witness};
+use super::{Failure, Open, commit, count, events, open, packed::pack, stored, witness};
 use crate::{
     ids::{Epoch, LeaseKey, RunId, Seq},
     store::{Checkup, RunCheckup, RunHead, StoreError, StoredRun, stored::row},
@@ -124,7 +124,8 @@ pub(super) fn import(open: &mut Open<'_>, ours: (&LeaseKey, Epoch), run: &Stored
         return Err(StoreError::Conflict.into());
     }
     events::insert_run(&tx, &run.head())?;
-    events::insert_links(&tx, run.run(), run.links())?;
+    let rows = run.links().iter().map(|link| (link, pack(&link.body), link.hash));
+    events::insert_links(&tx, run.run(), rows)?;
     events::set_end(&tx, &run.head(), &run.end().hash)?;
     let epoch = epoch.max(run.epoch());
     tx.execute("UPDATE lease SET epoch = ? WHERE key = ?", params![stored(epoch.0), key.as_str()])?;

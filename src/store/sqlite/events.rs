@@ -6,6 +6,7 @@ use super::{
     stored as number,
 };
 use crate::{
+    both::both,
     clock::Timestamp,
     event::{Event, RunOutcome},
     ids::{Epoch, LeaseKey, RunId, Seq},
@@ -16,6 +17,7 @@ use crate::{
     },
 };
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params, types::Type};
+use std::borrow::Cow;
 
 /// Where an append is to go, and under which lease.
 pub(super) struct At {
@@ -38,18 +40,20 @@ impl Batch {
 }
 
 /// Adds a batch in one commit, if lease and place are as its writer believes.
-pub(super) fn append(open: &mut Open<'_>, at: &At, mut batch: Batch) -> Result<Head, Failure> {
+pub(super) fn append(open: &mut Open<'_>, at: &At, batch: &Batch) -> Result<Head, Failure> {
     open.keep_short()?;
     let tx = open.begin()?;
     let (end, lease_run) = expect(&tx, at)?;
     if batch.links.is_empty() {
         return Ok(end);
     }
-    let end = Head { seq: batch.row.seq, hash: chain::hang(&mut batch.links, &at.run, end.hash) };
+    let (bodies, hashes) = ready(&batch.links, &at.run, &end);
+    let end = Head { seq: batch.row.seq, hash: hashes.last().copied().unwrap_or(end.hash) };
     if at.after == Seq(0) {
         insert_run(&tx, &batch.row)?;
     }
-    insert_links(&tx, &at.run, &batch.links)?;
+    let rows = batch.links.iter().zip(bodies).zip(hashes).map(|((link, body), hash)| (link, body, hash));
+    insert_links(&tx, &at.run, rows)?;
     set_end(&tx, &batch.row, &end.hash)?;
     if lease_run.as_deref() != Some(at.run.as_str()) {
         tx.prepare_cached("UPDATE lease SET run = ? WHERE key = ?")?.execute([at.run.as_str(), at.key.as_str()])?;
@@ -57,6 +61,17 @@ pub(super) fn append(open: &mut Open<'_>, at: &At, mut batch: Batch) -> Result<H
     commit(tx)?;
     open.witness.note(open.place, &at.key, &at.run, end.seq);
     Ok(end)
+}
+
+/// From so many bytes on a batch is packed by one thread while another hashes it: others wait for the file.
+const LONG: usize = 64 << 10;
+
+/// Bodies as they are to lie in the file, and the hashes of their links, which hang on a run's end.
+fn ready<'a>(links: &'a [Link], run: &RunId, end: &Head) -> (Vec<Cow<'a, [u8]>>, Vec<[u8; 32]>) {
+    let pack = || links.iter().map(|link| pack(&link.body)).collect();
+    let hash = || chain::hashes(links, run, end.hash);
+    let long = links.iter().map(|link| link.body.len()).sum::<usize>() >= LONG;
+    if long { both(pack, hash) } else { (pack(), hash()) }
 }
 
 /// A run's row, before its first events.
@@ -67,13 +82,17 @@ pub(super) fn insert_run(tx: &Connection, row: &RunHead) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Events behind those that are there.
-pub(super) fn insert_links(tx: &Connection, run: &RunId, links: &[Link]) -> Result<(), Failure> {
+/// Events behind those that are there: each link, its body as it is to lie there, and its hash.
+pub(super) fn insert_links<'a>(
+    tx: &Connection,
+    run: &RunId,
+    links: impl Iterator<Item = (&'a Link, Cow<'a, [u8]>, [u8; 32])>,
+) -> Result<(), Failure> {
     let mut insert =
         tx.prepare_cached("INSERT INTO event(run, seq, epoch, at, body, hash) VALUES(?, ?, ?, ?, ?, ?)")?;
-    for link in links {
+    for (link, body, hash) in links {
         let (seq, epoch) = (number(link.seq.0), number(link.epoch.0));
-        insert.execute(params![run.as_str(), seq, epoch, link.at.0, pack(&link.body), link.hash])?;
+        insert.execute(params![run.as_str(), seq, epoch, link.at.0, body, hash])?;
     }
     Ok(())
 }

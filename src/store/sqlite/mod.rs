@@ -324,7 +324,7 @@ impl Store for SqliteStore {
         super::chain::check_batch(fence, run, after, batch)?;
         let place = events::At { key: fence.key.clone(), epoch: fence.epoch, run: run.clone(), after };
         let batch = events::Batch::of(batch, &place)?;
-        self.write_at_once(move |open| events::append(open, &place, batch)).await
+        self.write_at_once(move |open| events::append(open, &place, &batch)).await
     }
 
     async fn read(&self, run: &RunId, from: Seq) -> Result<Vec<Event>, StoreError> {

@@ -29,6 +29,7 @@ pub(super) fn pack(body: &[u8]) -> Cow<'_, [u8]> {
     packed[0] = MARK;
     packed[1..HEADER].copy_from_slice(&length.to_le_bytes());
     packed.truncate(HEADER + written);
+    packed.shrink_to_fit();
     packed.into()
 }
 
