@@ -245,3 +245,16 @@ fn unattended_a_question_is_answered_as_it_says_itself() {
     assert_eq!(alone("wait").last().unwrap(), "run_paused");
     assert_eq!(alone("proceed-within-rpo").last().unwrap(), "run_paused", "nobody knows the loss");
 }
+
+#[test]
+fn nothing_else_is_decided_before_an_answer_is_taken_in() {
+    let steps = "failover:
+  - { id: asked, confirm: true, action: exec, with: { command: [a], impact: safe } }
+  - { id: beside, needs: [], action: exec, with: { command: [b], impact: safe } }";
+    let mut run = Run::of(steps, Mode::Planned, Policy { yes: true, ..Policy::default() });
+    let facts = run.turn();
+    let begun = ["step_ready asked", "step_ready beside", "confirmation_asked asked confirm", "attempt_started beside"];
+    assert_eq!(facts[..4], begun);
+    let next = ["confirmation_given yes", "attempt_started asked", "effect_intended beside", "effect_intended asked"];
+    assert_eq!(facts[4..], next);
+}
