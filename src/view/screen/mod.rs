@@ -12,11 +12,9 @@ mod prompt;
 mod stage;
 mod story;
 mod terminal;
-mod watcher;
 
 pub use keyboard::Interrupted;
 pub use terminal::restore as restore_terminal;
-pub use watcher::Watcher;
 
 use super::{Commands, Page};
 use crate::event::{Event, Notice, Request};
@@ -89,6 +87,14 @@ enum Heard {
     Close,
 }
 
+/// Tells a screen what happens. Cheap to clone, never blocks.
+#[derive(Clone)]
+pub struct Watcher {
+    tell: Sender<Heard>,
+    backlog: Arc<AtomicUsize>,
+    shows_progress: bool,
+}
+
 /// What the person at the screen asks for.
 pub struct Requests(UnboundedReceiver<Request>);
 
@@ -138,8 +144,8 @@ impl Screen {
 
     /// What tells it of runs.
     pub fn watcher(&self) -> Watcher {
-        let kept = (self.face != Face::Interactive).then(Default::default);
-        Watcher { tell: self.tell.clone(), backlog: Arc::clone(&self.backlog), kept }
+        let shows_progress = self.face == Face::Interactive;
+        Watcher { tell: self.tell.clone(), backlog: Arc::clone(&self.backlog), shows_progress }
     }
 
     /// Shows what is still to be shown and takes the screen down.
@@ -153,6 +159,36 @@ impl Drop for Screen {
         let _ = self.tell.send(Heard::Close);
         let _ = self.ended.recv_timeout(Self::PATIENCE);
         restore_terminal();
+    }
+}
+
+impl Watcher {
+    /// Tells something. Facts are always shown, progress where there are rows for it and the screen keeps up:
+    /// lines tell facts alone, and nothing else wakes their screen up.
+    pub fn tell(&self, notice: Notice) {
+        let fact = match &notice {
+            Notice::Event(_) | Notice::Leaving | Notice::Line(_) => true,
+            Notice::Step(_) | Notice::Seen(_) | Notice::Tick(_) => false,
+        };
+        if fact || (self.shows_progress && self.backlog.load(Ordering::Relaxed) < Screen::BACKLOG) {
+            self.hand(Heard::Notice(notice));
+        }
+    }
+
+    /// Tells what happened to a run before this process took it up: known from then on, not shown.
+    pub fn recall(&self, past: Vec<Event>) {
+        self.hand(Heard::Past(past));
+    }
+
+    /// A line for people that is no fact of a run.
+    pub fn line(&self, text: impl Into<String>) {
+        self.tell(Notice::Line(text.into()));
+    }
+
+    fn hand(&self, heard: Heard) {
+        self.backlog.fetch_add(1, Ordering::Relaxed);
+        // A screen that is gone hears nothing.
+        let _ = self.tell.send(heard);
     }
 }
 
