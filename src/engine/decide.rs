@@ -104,7 +104,6 @@ fn forward(cx: &Cx<'_>, turn: &mut Turn) {
     if !asks::consent(cx, turn) {
         return;
     }
-    turn.events.reserve(cx.state.steps.agenda().len());
     for (step, run) in cx.state.agenda().filter(|(step, _)| step.section != Section::Finally) {
         steps::advance(cx, step, run, turn);
         if turn.turned {

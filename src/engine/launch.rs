@@ -175,3 +175,6 @@ fn check_seal(events: &[Event], state: &RunState) -> Result<(), EngineError> {
     });
     if sealed == Some(&Digest::of_json(&state.plan)) { Ok(()) } else { Err(EngineError::Seal) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,9 +60,8 @@ fn reprotected(cx: &Cx<'_>) -> bool {
 }
 
 fn in_doubt(state: &RunState) -> bool {
-    let all = state.plan.steps.iter().chain(&state.plan.finally).zip(state.steps.values());
-    let mut all = all.filter(|(step, _)| !step.best_effort());
-    all.any(|(_, run)| run.has_open_effect())
+    let mut all = state.plan.steps.iter().chain(&state.plan.finally).zip(state.steps.values());
+    all.any(|(step, run)| !step.best_effort() && run.has_open_effect())
 }
 
 fn finally_failed(state: &RunState) -> bool {

@@ -132,7 +132,7 @@ impl StepRuns {
 
     /// The steps of which something may come and their places, in the plan's order. A step that is not
     /// among them is over with nothing in doubt, or waits for another.
-    pub(super) fn agenda(&self) -> impl ExactSizeIterator<Item = (usize, &StepRun)> {
+    pub(super) fn agenda(&self) -> impl Iterator<Item = (usize, &StepRun)> {
         self.agenda.iter().map(|place| (*place, &self.all[*place].run))
     }
 

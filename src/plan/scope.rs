@@ -59,8 +59,8 @@ impl Roots<'_> {
     }
 }
 
-/// What the expressions that a plan left open read: the outputs of steps. A step without outputs,
-/// or one that was left out, is there and empty, so that `default(…)` works.
+/// What the expressions that a plan left open read: the outputs of steps. What is not there is undefined, so
+/// that `default(…)` works.
 pub fn scope(outputs: &BTreeMap<StepId, Outputs>) -> Scope {
     let steps: Map<String, Value> =
         outputs.iter().map(|(id, o)| (id.to_string(), Value::Object(o.clone().into_iter().collect()))).collect();
