@@ -166,8 +166,8 @@ fn look(home: &Home) -> (usize, Vec<String>) {
 fn sample(all: BTreeSet<Place>, usual: usize, seed: usize) -> Vec<Place> {
     let wanted = match std::env::var("LIFEBOAT_CRASHES").as_deref() {
         Ok("all") => return all.into_iter().collect(),
+        Ok("") | Err(_) => usual,
         Ok(wanted) => wanted.parse().expect("LIFEBOAT_CRASHES is a number or `all`"),
-        Err(_) => usual,
     };
     let mut groups: BTreeMap<_, Vec<Place>> = BTreeMap::new();
     for place in all {
