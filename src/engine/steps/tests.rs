@@ -8,7 +8,7 @@ use crate::{
     event::{AcceptLoss, Policy, RunOutcome},
     ids::StepId,
     model::Mode,
-    world::What,
+    world::{What, rds},
 };
 
 fn cut(more: &str) -> Run {
@@ -210,6 +210,29 @@ fn what_somebody_else_changed_before_it_was_sent_stops_the_step() {
     assert_eq!(run.tell(facts), ["effect_refused cut", "step_failed cut", "run_paused"]);
     assert!(failed(&run).ends_with("was changed by somebody else meanwhile"), "{}", failed(&run));
     assert!(!run.state.steps["cut"].may_have_acted(), "it was not sent");
+}
+
+#[test]
+fn what_somebody_else_replaced_while_it_was_in_doubt_stops_the_step() {
+    let accepted = Policy { accept: ["promote".into()].into(), ..Policy::default() };
+    let steps = "failover: [{ id: promote, action: promote-replica, resource: db }]";
+    let mut run = Run::of(steps, Mode::Planned, accepted);
+    run.turn();
+    let target = Target::at(&run.state.plan.sites["oregon"], What::Db("db".into()));
+    let promote = rds::Call::Promote { identifier: "db".into(), resource_id: "db-0".into(), backup_retention: 7 };
+    let step = StepId::from("promote");
+    run.tell(vec![
+        EventKind::EffectIntended {
+            step: step.clone(),
+            effect: EffectNo(1),
+            before: Arc::new(Sight { target: target.clone(), at: run.now, seen: db(Some("ohio")) }),
+            call: Arc::new(Effect { target, call: Call::Rds(promote) }),
+            predicted: true,
+        },
+        EventKind::EffectInDoubt { step, effect: EffectNo(1), why: "no answer".into() },
+    ]);
+    run.see("oregon", What::Db("db".into()), db(Some("ohio")));
+    assert_eq!(run.turn(), ["effect_settled promote", "step_failed promote", "run_paused"]);
 }
 
 /// A run whose first step is done and whose second is under way; both can be taken back.

@@ -2,7 +2,8 @@
 //!
 //! A planned failover makes some 5,800 such calls at 5,200 places, an emergency 4,200 at 3,800. By
 //! default 150 places of the one and 60 of the other are tried, of every kind of call on every file;
-//! with `LIFEBOAT_CRASHES=1000` so many of each, with `LIFEBOAT_CRASHES=all` all of them, which takes hours.
+//! with `LIFEBOAT_CRASHES=1000` so many of each, with `LIFEBOAT_CRASHES=all` all of them, which takes hours,
+//! with `LIFEBOAT_CRASHES=3/20` the third twentieth of these.
 
 use super::{Case, Place, each, sample};
 use crate::binary::Home;

@@ -162,12 +162,15 @@ fn look(home: &Home) -> (usize, Vec<String>) {
 }
 
 /// So many of the places, of each kind and file about as many, from an offset on that a seed drew.
-/// `LIFEBOAT_CRASHES` says otherwise: a number, or `all`.
+/// `LIFEBOAT_CRASHES` says otherwise: a number, `all`, or a part of all, `1/20` to `20/20`.
 fn sample(all: BTreeSet<Place>, usual: usize, seed: usize) -> Vec<Place> {
-    let wanted = match std::env::var("LIFEBOAT_CRASHES").as_deref() {
-        Ok("all") => return all.into_iter().collect(),
-        Ok("") | Err(_) => usual,
-        Ok(wanted) => wanted.parse().expect("LIFEBOAT_CRASHES is a number or `all`"),
+    let number = |text: &str| text.parse().expect("LIFEBOAT_CRASHES is a number, `all`, or a part as in 3/20");
+    let asked = std::env::var("LIFEBOAT_CRASHES").unwrap_or_default();
+    let wanted = match (asked.as_str(), asked.split_once('/')) {
+        ("all", _) => return all.into_iter().collect(),
+        ("", _) => usual,
+        (_, Some((part, of))) => return all.into_iter().skip(number(part) - 1).step_by(number(of)).collect(),
+        (some, None) => number(some),
     };
     let mut groups: BTreeMap<_, Vec<Place>> = BTreeMap::new();
     for place in all {
