@@ -11,7 +11,7 @@ use crate::{
     runbook::SITE_ANSWERS,
 };
 use serde_json::{Map, Value, json};
-use std::{cell::LazyCell, collections::BTreeMap};
+use std::{borrow::Cow, cell::LazyCell, collections::BTreeMap};
 
 /// What every expression of a run reads, outputs of steps and the step's own site aside.
 pub(super) struct Roots<'a> {
@@ -107,14 +107,9 @@ fn typed<F: FnOnce() -> Scope>(
     with: &Map<String, Value>,
     scope: &Open<F>,
 ) -> Result<crate::action::Action, String> {
-    let resolved;
-    let with = if with.values().any(asks) {
-        resolved = expr::resolve_map(with, scope).map_err(|e| e.why)?;
-        &resolved
-    } else {
-        with
-    };
-    lower(name, with)
+    let resolve = || expr::resolve_map(with, scope).map_err(|e| e.why);
+    let with = if with.values().any(asks) { Cow::Owned(resolve()?) } else { Cow::Borrowed(with) };
+    lower(name, &with)
         .map_err(|all| all.into_iter().map(|(field, why)| format!("`{field}`: {why}")).collect::<Vec<_>>().join("; "))
 }
 
