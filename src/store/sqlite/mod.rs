@@ -3,9 +3,9 @@
 //! An append is one commit, on the disk when it returns (WAL, `synchronous=FULL`), and with it all
 //! that was committed before. One connection. Events are committed on the runtime's own thread while the
 //! disk is quick, and inboxes are asked there; all else, and what a slow disk is given, goes through
-//! `spawn_blocking`: virtual time stands still while a commit is under way. After a failed commit nobody knows whether it was applied: the
-//! connection is dropped, the next one first writes the log into the database with a sync of its
-//! own, and what it then reads is on the disk.
+//! `spawn_blocking`: virtual time stands still while a commit is under way. After a failed commit nobody
+//! knows whether it was applied: the connection is dropped, the next one first writes the log into the
+//! database with a sync of its own, and what it then reads is on the disk.
 //!
 //! What is assumed of the disk: synced bytes stay. Of unsynced ones nothing.
 
