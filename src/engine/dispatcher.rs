@@ -115,9 +115,9 @@ impl Dispatcher {
         }
     }
 
-    /// The same, of a run whose first facts are not in its journal yet.
-    pub(super) fn beginning(self, batch: Vec<Event>) -> Self {
-        Self { batch, ..self }
+    /// The same, of a run whose start is not in its journal yet.
+    pub(super) fn beginning(self, started: Event) -> Self {
+        Self { batch: vec![started], ..self }
     }
 
     /// The same, with its seal in the place that was kept for it.
@@ -185,7 +185,12 @@ impl Dispatcher {
         self.append().await
     }
 
-    fn fold(&mut self, kinds: Vec<EventKind>, now: Timestamp) -> Result<(), EngineError> {
+    /// Takes facts in; they go with the next commit.
+    pub(super) fn fold(
+        &mut self,
+        kinds: impl IntoIterator<Item = EventKind>,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
         for kind in kinds {
             let event = self.event(kind, now);
             self.state.apply(&event)?;
@@ -232,6 +237,7 @@ impl Dispatcher {
             return;
         }
         if self.world.targets().next().is_none() && self.poller.flying().next().is_none() {
+            // Nothing was seen and nobody looks: nothing is stale.
             return;
         }
         let (step, changed) = match &event.kind {

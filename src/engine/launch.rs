@@ -75,24 +75,18 @@ pub async fn start(deps: Deps, doors: Doors, begin: Start) -> Result<(Ended, Run
         cause: begin.cause.map(Box::new),
     };
     let (run, epoch) = (deps.journal.run().clone(), deps.journal.epoch());
-    let event = |seq, kind| Event { run: run.clone(), seq, epoch, at: now, kind };
-    let started = event(Seq(1), started);
+    let started = Event { run, seq: Seq(1), epoch, at: now, kind: started };
+    let unsealed = EventKind::PlanSealed { digest: Digest::new("") };
+    let taken = EventKind::LeaseTaken { holder: deps.who.clone(), from: None };
+    let first = [unsealed, taken].into_iter().chain(held).chain(release);
     // Sealing a long plan takes as long as deciding what comes first, which does not ask for the seal.
     let (digest, begun) = both(
         || Digest::of_json(&plan),
         || -> Result<_, EngineError> {
-            let (mut state, mut batch) = (RunState::begin(&started)?, vec![started]);
-            let taken = EventKind::LeaseTaken { holder: deps.who.clone(), from: None };
-            for kind in
-                [EventKind::PlanSealed { digest: Digest::new("") }, taken].into_iter().chain(held).chain(release)
-            {
-                let event = event(state.head.next(), kind);
-                state.apply(&event)?;
-                batch.push(event);
-            }
-            let recent = state.plan.observed.iter().filter(|sight| sight.at + MOMENT >= now).cloned();
-            let world = World::of(recent);
-            let mut dispatcher = Dispatcher::new(deps, doors, state, world).beginning(batch);
+            let state = RunState::begin(&started)?;
+            let world = World::of(plan.observed.iter().filter(|sight| sight.at + MOMENT >= now).cloned());
+            let mut dispatcher = Dispatcher::new(deps, doors, state, world).beginning(started);
+            dispatcher.fold(first, now)?;
             dispatcher.decide(now)?;
             Ok(dispatcher)
         },
