@@ -1,9 +1,13 @@
 //! Every flipped byte and every cut of a stored run is found, or hurts nothing, or leaves a shorter
 //! run that is whole, is told, and is resumed without a second effect.
 //!
-//! Which bytes is a fixed sample, printed; `LIFEBOAT_FLIPS=all` takes every one.
+//! Which bytes is a fixed sample, printed; `LIFEBOAT_FLIPS=all` takes every one, which takes hours,
+//! `LIFEBOAT_FLIPS=3/20` every twentieth from the third on.
 
-use crate::binary::{AGREED, Home, MAX};
+use crate::{
+    binary::{AGREED, Home, MAX},
+    share::Share,
+};
 use lifeboat::{
     event::Realm,
     ids::{RunId, Seq},
@@ -43,10 +47,15 @@ fn look(home: &Path) -> Found {
     })
 }
 
-/// A sample of so many numbers below `end`, evenly; or all of them.
+/// A sample of so many numbers below `end`, evenly. `LIFEBOAT_FLIPS` may say otherwise.
 fn sample(end: usize, some: usize) -> impl Iterator<Item = usize> {
-    let all = std::env::var("LIFEBOAT_FLIPS").is_ok_and(|which| which == "all");
-    (0..end).step_by(if all { 1 } else { end.div_ceil(some) | 1 })
+    let evenly = |some| (0, end.div_ceil(some) | 1);
+    let (first, step) = match Share::asked("LIFEBOAT_FLIPS") {
+        Share::Usual => evenly(some),
+        Share::Number(some) => evenly(some),
+        Share::Part { nth, of } => (nth - 1, of),
+    };
+    (first..end).step_by(step)
 }
 
 /// A failover that got to its end, in one file without a log.

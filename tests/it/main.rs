@@ -19,6 +19,7 @@ mod lease_model;
 mod machine;
 mod process;
 mod properties;
+mod share;
 mod simulation;
 mod stale_model;
 mod standbys;

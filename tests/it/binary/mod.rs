@@ -77,6 +77,15 @@ impl Home {
         Self { runbook, ..home }
     }
 
+    /// Another home, in which journal and world are as they are in this one.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = Self::of(&self.runbook);
+        if self.path().exists() {
+            copy_folder(&self.path(), &copy.path());
+        }
+        copy
+    }
+
     /// Where journal and world are.
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("home")
@@ -172,5 +181,17 @@ impl Home {
     pub(crate) fn active(&self) -> String {
         let all = self.run(&format!("status RUNBOOK {MAX} --output json")).objects();
         all[0]["active"].as_str().unwrap_or("none").to_owned()
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
     }
 }

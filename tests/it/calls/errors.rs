@@ -1,7 +1,6 @@
 //! A disk that fails: nothing is lost, it is told, and what comes after is the same as ever.
 
 use super::{Case, each, sample};
-use crate::binary::Home;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A failover whose journal cannot be written at some place, once or from then on.
@@ -14,7 +13,7 @@ fn failing(error: &str, from_then_on: &str) -> String {
     let places = sample(places, 16, 5);
     let (all, stopped) = (places.len(), AtomicUsize::new(0));
     each(places, |place| {
-        let home = Home::new();
+        let home = case.home();
         let ran = case.with(&home, &format!("error={error}"), &place, from_then_on);
         let told = format!("{error} at {place:?}{from_then_on}: {ran:?}");
         match ran.code {
