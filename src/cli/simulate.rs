@@ -163,7 +163,7 @@ fn found(case: &Case, all: &[Played]) -> Simulated {
         direction: case.direction,
         mode: case.mode,
         seeds: all.len() as u64,
-        mishaps: all.iter().map(|one| one.schedule.len()).sum(),
+        mishaps: all.iter().map(|one| one.struck).sum(),
         figures: vec![
             figure("RTO", all, &measured(Objective::Rto), promise(Objective::Rto, objectives.rto)),
             figure(

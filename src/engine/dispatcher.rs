@@ -9,18 +9,16 @@ use super::{
     late,
     past::{self, Took},
     poller::{Poller, glance},
-    state::{Phase, RunState},
-    step_run::{EffectStatus, StepState},
+    state::RunState,
     steps, views,
     wanted::wanted,
 };
 use crate::{
     clock::{Hold, Span, Timestamp},
     driver::SendError,
-    event::{Control, Event, EventKind, Notice, Posted, Request, StepView, Way},
+    event::{Control, Event, EventKind, Notice, Posted, Request, StepView},
     ids::{ControlId, Digest, EffectNo, SiteName, StepId},
     model::Mode,
-    runbook::HoldEnd,
     store::StoreError,
     world::{Receipt, Sight, Target, World, permit::Permit},
 };
@@ -264,35 +262,6 @@ impl Dispatcher {
             kept.iter().for_each(|target| self.world.seen_before(target, event.at));
         }
         stale.iter().for_each(|target| self.world.forget(target));
-    }
-
-    /// Whether there is anything left that this process should stay for.
-    fn ended(&self) -> Option<Ended> {
-        if let Some(outcome) = self.state.outcome {
-            return Some(Ended::Finished(outcome));
-        }
-        let why = self.state.paused.clone()?;
-        let now = self.deps.clock.now();
-        let busy = self.state.steps.values().any(|run| {
-            let sending = run.effects.values().any(|e| e.status == EffectStatus::Intended);
-            let doubtful = run.has_open_effect() && now < run.deadline;
-            // What went forward when the run turned back is driven by nobody any more.
-            let left = matches!(self.state.phase, Phase::Undoing { .. }) && run.way == Way::Forward;
-            let moving = run.state == StepState::Running && !left && !run.past_now().sent.is_empty();
-            sending || (!self.live.stop_calls && (doubtful || moving))
-        });
-        // Whoever said twice that nothing more may be sent does not wait for an undo that would send.
-        let asked = self.deps.waits && self.state.open_asks().next().is_some();
-        let stays = !self.live.stop_calls && (self.live.interactive || asked || self.guards_a_hold());
-        (!busy && !stays).then_some(Ended::Waiting(why))
-    }
-
-    /// What is held closed is opened again in time, even if nobody comes back: rule D4 needs a
-    /// process. An undo that failed has called for people already.
-    fn guards_a_hold(&self) -> bool {
-        let undo = |id: &StepId| self.state.planned(id).and_then(|s| s.hold).is_some_and(|h| h.then == HoldEnd::Undo);
-        let guarded = self.state.holds.iter().any(|(id, held)| undo(id) && !held.past_return);
-        self.state.phase == Phase::Forward && !self.state.past_return() && guarded
     }
 
     /// Begins what is wanted and not under way.

@@ -64,6 +64,11 @@ impl Wire {
         self.sent.load(Ordering::Relaxed)
     }
 
+    /// How many of them took their time.
+    pub(super) fn struck(&self) -> usize {
+        self.slow.iter().filter(|slow| slow.send <= self.sent()).count()
+    }
+
     /// Whether nothing is on its way.
     pub(super) fn is_idle(&self) -> bool {
         self.flying.load(Ordering::Relaxed) == 0
@@ -126,8 +131,25 @@ impl Act for Hands {
         self.judge.leaves(self.vitals.number, permit.token(), effect);
         let way = self.wire.clone().deliver(self.vitals.clone(), permit, effect.clone());
         // On its own: once it has left, nobody holds it back.
-        let result = tokio::spawn(way).await;
+        let way = tokio::spawn(way);
+        let result = tokio::select! {
+            biased;
+            result = way => result.unwrap_or_else(|why| Err(SendError::InDoubt { why: why.to_string() })),
+            () = self.gives_up(effect) => Err(SendError::InDoubt { why: "no answer, and no more patience".into() }),
+        };
         self.vitals.point().await;
-        result.unwrap_or_else(|why| Err(SendError::InDoubt { why: why.to_string() }))
+        result
+    }
+}
+
+impl Hands {
+    /// Returns when a client waits no longer for its answer. What it sent may arrive all the same.
+    async fn gives_up(&self, effect: &Effect) {
+        const PATIENCE: Span = Span::secs(5);
+        match &effect.call {
+            // A command is waited for until its limit.
+            Call::Run(_) => std::future::pending().await,
+            _ => self.wire.clock.sleep_until(self.wire.clock.now() + PATIENCE).await,
+        }
     }
 }

@@ -11,6 +11,7 @@
 //! | I6 | traffic is never sent nowhere |
 //! | I7 | only what had an effect, or may have, is taken back |
 //! | I8 | what is in doubt is settled, asked or reported: a run does not end silent about it |
+//! | I9 | a run that got there has done every step, or says which was left out and why |
 
 use crate::{
     engine::{EffectRun, EffectStatus, RunState, StepRun, StepState},
@@ -148,18 +149,27 @@ fn allowed(state: &RunState, kind: &EventKind) -> Result<(), String> {
             let touched = state.steps.get(step).is_some_and(StepRun::may_have_acted) || state.holds.contains_key(step);
             if touched { Ok(()) } else { Err(format!("I7: {step} is taken back, yet did nothing")) }
         }
-        EventKind::RunFinished { outcome } => {
-            let steps = state.plan.steps.iter().chain(&state.plan.finally);
-            let mut open = steps.filter(|s| state.steps[&s.id].has_open_effect() && !s.best_effort());
-            match open.next() {
-                Some(step) if *outcome != RunOutcome::InDoubt => {
-                    Err(format!("I8: it ends as {outcome}, silent about the doubt of {}", step.id))
-                }
-                _ => Ok(()),
-            }
-        }
+        EventKind::RunFinished { outcome } => may_end(state, *outcome),
         _ => Ok(()),
     }
+}
+
+/// How a run may end that stands so.
+fn may_end(state: &RunState, outcome: RunOutcome) -> Result<(), String> {
+    let steps = || state.plan.steps.iter().chain(&state.plan.finally);
+    let open = steps().find(|s| state.steps[&s.id].has_open_effect() && !s.best_effort());
+    if let Some(step) = open.filter(|_| outcome != RunOutcome::InDoubt) {
+        return Err(format!("I8: it ends as {outcome}, silent about the doubt of {}", step.id));
+    }
+    match steps().find(|s| !state.steps[&s.id].is_done()) {
+        Some(step) if got_there(outcome) => Err(format!("I9: it ends as {outcome}, yet {} is not done", step.id)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a run that ended so did what it was to do.
+pub(super) fn got_there(outcome: RunOutcome) -> bool {
+    matches!(outcome, RunOutcome::Done | RunOutcome::ObjectiveMissed | RunOutcome::Unprotected)
 }
 
 fn needs_done<'a>(state: &RunState, mut needs: impl Iterator<Item = &'a StepId>) -> Result<(), &'a StepId> {

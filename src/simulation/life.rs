@@ -37,6 +37,8 @@ pub(super) enum Errand {
     Begin(Box<Start>),
     /// Takes it up.
     TakeUp(Policy),
+    /// Takes it up, whoever holds it.
+    TakeOver(Policy),
 }
 
 /// A process that lives.
@@ -87,7 +89,13 @@ async fn work(
         judge: stage.judge.clone(),
     });
     let (store, act) = (stage.seams.hands)(&stage.sandbox, stage.store.door(vitals.clone(), boot.clone()), act);
-    let fence = match store.claim(&stage.key, &who).await? {
+    let claim = match store.claim(&stage.key, &who).await? {
+        Claim::Busy(holder) if matches!(errand, Errand::TakeOver(_)) => {
+            store.seize(&stage.key, &who, holder.epoch).await?
+        }
+        claim => claim,
+    };
+    let fence = match claim {
         Claim::Held(fence) => fence.outwait(&*store, &*boot, |nap| stage.sleep(nap)).await?,
         Claim::Busy(_) => return Ok(End::Busy),
     };
@@ -102,7 +110,7 @@ async fn work(
     let (ended, _) = match errand {
         Errand::Begin(start) if head == Seq(0) => engine::start(deps, doors, *start).await?,
         Errand::Begin(start) => engine::resume(deps, doors, start.policy).await?,
-        Errand::TakeUp(policy) => engine::resume(deps, doors, policy).await?,
+        Errand::TakeUp(policy) | Errand::TakeOver(policy) => engine::resume(deps, doors, policy).await?,
     };
     Ok(End::Rest(ended))
 }

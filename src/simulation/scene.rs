@@ -135,6 +135,8 @@ struct Scene {
     people: People,
     /// What is to happen to the next processes.
     troubles: std::vec::IntoIter<Trouble>,
+    /// How much of it happened.
+    struck: usize,
     ends: Vec<String>,
 }
 
@@ -158,6 +160,7 @@ impl Scene {
             count: 0,
             people: People::default(),
             troubles: vec![].into_iter(),
+            struck: 0,
             ends: vec![],
         }
     }
@@ -180,8 +183,8 @@ impl Scene {
         let run = RunId::new(format!("r{}", before_count(case) + 1));
         let leg = Leg { direction: case.direction, mode: case.mode, run: run.clone(), last: last.as_ref() };
         let went = self.leg(case, &leg).await;
-        let ends = std::mem::take(&mut self.ends);
-        verdict::judge(&self.stage, case, (seed, schedule, ends), (run, went.err()), &before).await
+        let lives = (std::mem::take(&mut self.ends), self.struck);
+        verdict::judge(&self.stage, case, (seed, schedule, lives), (run, went.err()), &before).await
     }
 
     /// Plays one run until it has ended and nobody is left who drives it.
@@ -231,6 +234,7 @@ impl Scene {
     fn live(&mut self, run: &RunId, errand: Errand) {
         self.count += 1;
         let trouble = self.troubles.next().unwrap_or_default();
+        self.struck += usize::from(trouble.skew != 0);
         let life = life::begin(&self.stage, (self.count, trouble), run, errand, self.over.clone());
         self.lives.insert(self.count, life);
     }
@@ -247,6 +251,7 @@ impl Scene {
 
     /// Something struck a process that others have to do with.
     async fn hear(&mut self, number: u32, deed: Deed, run: &RunId, policy: &Policy) {
+        self.struck += 1;
         match deed {
             Deed::Dies => {}
             Deed::Interrupted => {
@@ -256,6 +261,7 @@ impl Scene {
             }
             Deed::Asked(control) => self.post(run, &control).await,
             Deed::Rival => self.live(run, Errand::TakeUp(policy.clone())),
+            Deed::TakenOver => self.live(run, Errand::TakeOver(policy.clone())),
             // Who is stopped for longer than a lease may find somebody else in its place.
             Deed::Stops { span, .. } if span > LEASE && !self.dice.one_in(3) => {
                 let after = self.dice.span(Span::secs(1), Span::secs(20));

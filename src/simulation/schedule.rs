@@ -58,6 +58,8 @@ pub enum Deed {
     Interrupted,
     /// A second operator resumes the run from elsewhere.
     Rival,
+    /// A second operator takes the run over by force.
+    TakenOver,
 }
 
 /// A fault of the store.
@@ -163,11 +165,19 @@ impl Deed {
             Self::Asked(control) => format!("is asked {control:?}"),
             Self::Interrupted => "is interrupted".into(),
             Self::Rival => "meets a second operator".into(),
+            Self::TakenOver => "is taken over by force".into(),
         }
     }
 }
 
 impl Sick {
+    /// The number of the append that it strikes.
+    pub(super) fn append(self) -> u64 {
+        match self {
+            Self::Eio(n) | Self::Full(n) | Self::AnswerLost(n) | Self::Lost(n) | Self::Unreachable(n, _) => n,
+        }
+    }
+
     fn words(self) -> String {
         match self {
             Self::Eio(n) => format!("append {n} fails with an I/O error"),
@@ -206,12 +216,13 @@ fn blow(dice: &mut Dice, steps: &[StepId]) -> Blow {
     // Early points are where effects are; the soak at the end has the most points and the fewest.
     let most = *dice.pick(&[40, 120, 300, 900]);
     let point = 1 + dice.below(most);
-    let deed = match dice.below(13) {
+    let deed = match dice.below(14) {
         0..6 => Deed::Dies,
         6..8 => Deed::Stops { span: dice.span(Span::secs(1), Span::secs(20)), suspended: false },
         8..10 => Deed::Stops { span: dice.span(Span::secs(31), Span::mins(5)), suspended: dice.one_in(3) },
         10 => Deed::Asked(asked(dice, steps)),
         11 => Deed::Rival,
+        12 => Deed::TakenOver,
         _ => Deed::Interrupted,
     };
     Blow { point, deed }

@@ -84,6 +84,12 @@ impl SimStore {
         }
     }
 
+    /// How many of the faults struck.
+    pub(super) fn struck(&self) -> usize {
+        let state = self.state();
+        state.sick.iter().filter(|sick| sick.append() <= state.appends).count()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -93,10 +99,7 @@ impl SimStore {
         let mut state = self.state();
         state.appends += 1;
         let this = state.appends;
-        let strikes = |sick: &Sick| match sick {
-            Sick::Eio(n) | Sick::Full(n) | Sick::AnswerLost(n) | Sick::Lost(n) | Sick::Unreachable(n, _) => *n == this,
-        };
-        let found = state.sick.iter().copied().find(strikes);
+        let found = state.sick.iter().copied().find(|sick| sick.append() == this);
         if let Some(Sick::Unreachable(_, span)) = found {
             state.unreachable_until = Some(self.clock.now() + span);
         }

@@ -4,11 +4,11 @@ use super::{Case, judge, plans, scene::Stage, schedule::Schedule};
 use crate::{
     clock::Span,
     engine::RunState,
-    event::{Event, EventKind, Measure, Objective, ObligationKind, RunOutcome, SkipReason},
+    event::{Event, EventKind, Measure, Objective, ObligationKind, RunOutcome, SkipReason, Way},
     ids::{RunId, Seq, StepId},
     model::{Direction, Mode},
     plan::Situation,
-    sandbox::Lived,
+    sandbox::{Fault, Lived},
 };
 
 /// A schedule that was played.
@@ -16,8 +16,10 @@ use crate::{
 pub struct Played {
     /// Its seed.
     pub seed: u64,
-    /// What went wrong on purpose.
+    /// What was to go wrong.
     pub schedule: Schedule,
+    /// How much of it did, before the run had ended.
+    pub struck: usize,
     /// How the run came to rest.
     pub rest: Rest,
     /// What must never be so, in words. None: all is as it must be.
@@ -53,6 +55,7 @@ impl Played {
         Self {
             seed,
             schedule: Schedule::default(),
+            struck: 0,
             rest: Rest::NotBegun(why),
             broken: vec![],
             measures: vec![],
@@ -72,9 +75,7 @@ impl Played {
     /// Whether it moved the service, or whatever its run was to do.
     pub fn got_there(&self) -> bool {
         match &self.rest {
-            Rest::Finished(outcome) => {
-                matches!(outcome, RunOutcome::Done | RunOutcome::ObjectiveMissed | RunOutcome::Unprotected)
-            }
+            Rest::Finished(outcome) => judge::got_there(*outcome),
             Rest::NotBegun(_) | Rest::Stuck(_) => false,
         }
     }
@@ -84,7 +85,7 @@ impl Played {
 pub(super) async fn judge(
     stage: &Stage,
     case: &Case,
-    (seed, schedule, ends): (u64, Schedule, Vec<String>),
+    (seed, schedule, (ends, struck)): (u64, Schedule, (Vec<String>, usize)),
     (run, failed): (RunId, Option<String>),
     before: &Lived,
 ) -> Played {
@@ -102,9 +103,11 @@ pub(super) async fn judge(
         let by_hand = events.iter().any(|event| is_by_hand(&event.kind));
         ended_right(stage, case, &rest, by_hand).await;
     }
+    let reached = schedule.world.iter().filter(|fault| has_come(fault, &events)).count();
     Played {
         seed,
         schedule,
+        struck: struck + reached + stage.store.struck() + stage.wire.struck(),
         broken: stage.judge.broken(),
         measures: state.as_ref().map(|state| state.measures.clone()).unwrap_or_default(),
         not_done: state.as_ref().map(judge::not_done).unwrap_or_default(),
@@ -114,6 +117,12 @@ pub(super) async fn judge(
         events,
         sent: stage.wire.sent(),
     }
+}
+
+/// Whether what a fault of the world waits for has come.
+fn has_come(fault: &Fault, events: &[Event]) -> bool {
+    let begins = |event: &Event, at| matches!(&event.kind, EventKind::AttemptStarted { step, way: Way::Forward, .. } if step == at);
+    fault.at.as_ref().is_none_or(|at| events.iter().any(|event| begins(event, at)))
 }
 
 /// What is stored is what was made durable, and it can be replayed.

@@ -137,7 +137,7 @@ impl Vitals {
             match &deed {
                 Deed::Dies => self.kill(),
                 Deed::Stops { span, suspended } => self.stop(*span, *suspended),
-                Deed::Asked(_) | Deed::Interrupted | Deed::Rival => {}
+                Deed::Asked(_) | Deed::Interrupted | Deed::Rival | Deed::TakenOver => {}
             }
             // Nobody listens any more when all has ended.
             drop(self.told.send((self.number, deed)));

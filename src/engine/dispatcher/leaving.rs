@@ -1,12 +1,56 @@
-//! How a process leaves its run: signals, and what it says of what is held closed.
+//! How a process leaves its run: what it stays for, signals, and what it says of what is held closed.
 
 use super::Dispatcher;
 use crate::{
-    engine::doors::{EngineError, Signal},
-    event::{EventKind, Notice, PauseReason},
+    engine::{
+        doors::{Ended, EngineError, Signal},
+        state::Phase,
+        step_run::{EffectStatus, StepRun, StepState},
+    },
+    event::{EventKind, Notice, PauseReason, Way},
+    ids::StepId,
+    plan::Section,
+    runbook::HoldEnd,
 };
 
 impl Dispatcher {
+    /// Whether there is anything left that this process should stay for.
+    pub(super) fn ended(&self) -> Option<Ended> {
+        if let Some(outcome) = self.state.outcome {
+            return Some(Ended::Finished(outcome));
+        }
+        let why = self.state.paused.clone()?;
+        let now = self.deps.clock.now();
+        let busy = self.state.steps.iter().any(|(id, run)| {
+            let sending = run.effects.values().any(|e| e.status == EffectStatus::Intended);
+            let doubtful = run.has_open_effect() && now < run.deadline;
+            let moving = run.state == StepState::Running && self.drives(id, run) && !run.past_now().sent.is_empty();
+            sending || (!self.live.stop_calls && (doubtful || moving))
+        });
+        // Whoever said twice that nothing more may be sent does not wait for an undo that would send.
+        let asked = self.deps.waits && self.state.open_asks().next().is_some();
+        let stays = !self.live.stop_calls && (self.live.interactive || asked || self.guards_a_hold());
+        (!busy && !stays).then_some(Ended::Waiting(why))
+    }
+
+    /// Whether the run goes on with a step: what went forward when it turned back is driven by nobody any more.
+    fn drives(&self, id: &StepId, run: &StepRun) -> bool {
+        match self.state.phase {
+            Phase::Forward => true,
+            Phase::Undoing { .. } => run.way == Way::Undo,
+            Phase::Closing { .. } => self.state.planned(id).is_some_and(|step| step.section == Section::Finally),
+            Phase::Finished => false,
+        }
+    }
+
+    /// What is held closed is opened again in time, even if nobody comes back: rule D4 needs a
+    /// process. An undo that failed has called for people already.
+    fn guards_a_hold(&self) -> bool {
+        let undo = |id: &StepId| self.state.planned(id).and_then(|s| s.hold).is_some_and(|h| h.then == HoldEnd::Undo);
+        let guarded = self.state.holds.iter().any(|(id, held)| undo(id) && !held.past_return);
+        self.state.phase == Phase::Forward && !self.state.past_return() && guarded
+    }
+
     pub(super) async fn signal(&mut self, signal: Signal) -> Result<bool, EngineError> {
         if signal == Signal::Hangup {
             self.live.interactive = false;

@@ -6,7 +6,7 @@ use lifeboat::{
     ids::StepId,
     model::{Direction, Mode},
     sandbox::Fault,
-    simulation::{Blow, Deed, Played, Schedule, Seams, Sick, Trouble, Troubles},
+    simulation::{Blow, Deed, Played, Schedule, Seams, Sick, Slow, Trouble, Troubles},
 };
 use std::sync::Arc;
 
@@ -55,4 +55,17 @@ fn seed_95_a_run_that_is_taken_back_and_asks_lets_its_process_go() {
     };
     let played = plays(95, Mode::Emergency, schedule);
     assert!(played.ends.iter().any(|end| end.contains("InDoubt")), "{:?}", played.ends);
+}
+
+/// A step that had sent something when the run was cancelled counted as moving even when nothing but
+/// `finally` was left: a process that was interrupted there stayed for ever, and did nothing.
+#[test]
+fn seed_117_a_cancelled_run_that_is_interrupted_at_its_end_lets_its_process_go() {
+    let schedule = Schedule {
+        lives: vec![strikes(0, &[(20, Deed::Asked(Control::Cancel)), (144, Deed::Interrupted)])],
+        wire: vec![Slow { send: 5, share: 85 }],
+        ..Schedule::default()
+    };
+    let played = plays(117, Mode::Planned, schedule);
+    assert!(played.ends.iter().any(|end| end.contains("Waiting")), "{:?}", played.ends);
 }

@@ -8,13 +8,16 @@ use lifeboat::{
     driver::{Act, SendError},
     event::{Control, Event, EventKind, Posted, Who},
     ids::{ControlId, Epoch, LeaseKey, Region, RunId, Seq},
-    simulation::Seams,
+    simulation::{Blow, Case, Deed, Schedule, Seams, Slow, Trouble, Troubles},
     store::{Checkup, Claim, Fence, Head, Holder, RunHead, Store, StoreError, StoredRun},
     world::{Effect, Receipt, permit::Permit},
 };
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// Some seed below a number shows what is broken, in these words.
@@ -85,32 +88,66 @@ fn without_settling_what_was_in_doubt_is_done_twice() {
     goes_red(Seams { hands: Box::new(hands), ..Seams::default() }, 200, "applied twice");
 }
 
-/// A clock by which the dark window is over in no time: it runs sixty times too fast.
-struct Rushes(Arc<dyn Clock>);
-
-impl Rushes {
-    const BEGUN: Timestamp = Timestamp(1_795_230_000_000);
+/// A clock that runs ahead.
+struct Ahead {
+    inner: Arc<dyn Clock>,
+    by: Arc<AtomicU64>,
 }
 
 #[async_trait]
-impl Clock for Rushes {
+impl Clock for Ahead {
     fn now(&self) -> Timestamp {
-        Self::BEGUN + Span(self.0.now().since(Self::BEGUN).0 * 60)
+        self.inner.now() + Span(self.by.load(Ordering::Relaxed))
     }
 
     async fn sleep_until(&self, t: Timestamp) {
-        self.0.sleep_until(Self::BEGUN + Span(t.since(Self::BEGUN).0.div_ceil(60))).await;
+        self.inner.sleep_until(self.inner.now() + t.since(self.now())).await;
     }
 
     fn hold(&self) -> Hold {
-        self.0.hold()
+        self.inner.hold()
     }
+}
+
+/// A store that lets it leap over every dark window as soon as a run is taken up.
+struct Leaps {
+    inner: Arc<dyn Store>,
+    by: Arc<AtomicU64>,
+}
+
+store_but! { Leaps, [leases read]
+    async fn append(&self, fence: &Fence, run: &RunId, after: Seq, batch: &[Event]) -> Result<Head, StoreError> {
+        if batch.iter().any(|event| matches!(event.kind, EventKind::RunResumed { .. })) {
+            self.by.fetch_add(Span::mins(5).0, Ordering::Relaxed);
+        }
+        self.inner.append(fence, run, after, batch).await
+    }
+}
+
+fn leaping() -> Seams {
+    let by = Arc::new(AtomicU64::new(0));
+    let ahead = by.clone();
+    let hands = move |_: &_, inner, act| -> (Arc<dyn Store>, _) { (Arc::new(Leaps { inner, by: by.clone() }), act) };
+    let clock = move |inner| -> Arc<dyn Clock> { Arc::new(Ahead { inner, by: ahead.clone() }) };
+    Seams { hands: Box::new(hands), clock: Box::new(clock), ..Seams::default() }
+}
+
+/// What is broken where a command takes its time, and its sender dies at a point.
+fn broken_where_it_dies(point: u64, seams: Seams) -> Vec<String> {
+    let wire = vec![Slow { send: 4, share: 85 }];
+    let lives = vec![Trouble { skew: 0, blows: vec![Blow { point, deed: Deed::Dies }] }];
+    let troubles = Troubles::Told(Schedule { lives, wire, ..Schedule::default() });
+    played(&Case { troubles, ..crossing() }, point, &Arc::new(seams)).broken
 }
 
 #[test]
 fn without_the_dark_window_what_still_arrives_is_done_twice() {
-    let clock = |inner| -> Arc<dyn Clock> { Arc::new(Rushes(inner)) };
-    goes_red(Seams { clock: Box::new(clock), ..Seams::default() }, 50, "applied twice");
+    let broken = |seams: fn() -> Seams| {
+        (40..160).step_by(3).flat_map(|at| broken_where_it_dies(at, seams())).collect::<Vec<_>>()
+    };
+    assert_eq!(broken(Seams::default), Vec::<String>::new(), "with it nothing is");
+    let without = broken(leaping);
+    assert!(without.iter().any(|broken| broken.contains("applied twice")), "{without:#?}");
 }
 
 /// A store and hands that send what is intended before they make the intent durable.
