@@ -14,9 +14,7 @@ const NAMED: u32 = 10;
 /// Looks at every run, at what lies between them and at the file itself.
 pub(super) fn checkup(open: &mut Open<'_>) -> Result<Checkup, Failure> {
     // Noted before what is read: whoever writes meanwhile has lost nothing.
-    let known = events::heads(open.conn, None).unwrap_or_default();
-    let notes: BTreeMap<_, _> =
-        known.into_iter().map(|row| (row.id.clone(), witness::noted(open.place, &row.key, &row.id))).collect();
+    let notes: BTreeMap<_, _> = witness::all(open.place).into_iter().collect();
     let tx = open.conn.transaction_with_behavior(TransactionBehavior::Deferred)?;
     let mut found = Checkup { problems: file(&tx)?, runs: vec![] };
     let heads = match events::heads(&tx, None) {
@@ -27,10 +25,13 @@ pub(super) fn checkup(open: &mut Open<'_>) -> Result<Checkup, Failure> {
         }
         Err(why) => return Err(why.into()),
     };
-    for head in heads {
-        let mut checked = run(&tx, &head)?;
-        checked.noted(notes.get(&head.id).copied().flatten());
+    for head in &heads {
+        let mut checked = run(&tx, head)?;
+        checked.noted(notes.get(&head.id).copied());
         found.runs.push(checked);
+    }
+    for (run, last) in notes.iter().filter(|(run, _)| heads.iter().all(|head| head.id != **run)) {
+        found.problems.push(format!("run {run} was written up to event {last}, and nothing of it is left"));
     }
     for run in &found.runs {
         found.problems.extend(lease(&tx, run)?);

@@ -75,6 +75,13 @@ impl Place {
     pub(super) fn note(&self, key: &LeaseKey) -> PathBuf {
         self.locks().join(format!("{}.note", self.name(key)))
     }
+    /// Those of all keys that there are.
+    pub(super) fn notes(&self) -> Vec<PathBuf> {
+        let ours = |name: &str| name.strip_prefix(self.realm).is_some_and(|rest| rest.starts_with('-'));
+        let files = fs::read_dir(self.locks()).into_iter().flatten().flatten().map(|file| file.path());
+        let notes = files.filter(|file| file.extension().is_some_and(|end| end == "note"));
+        notes.filter(|file| file.file_name().and_then(|name| name.to_str()).is_some_and(ours)).collect()
+    }
     fn name(&self, key: &LeaseKey) -> String {
         let hash = Digest::of(key.as_str().as_bytes());
         format!("{}-{}", self.realm, &hash.as_str()[..16])

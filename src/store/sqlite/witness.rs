@@ -10,6 +10,7 @@ use crate::ids::{LeaseKey, RunId, Seq};
 use std::{
     fs::{self, File},
     os::unix::fs::FileExt as _,
+    path::Path,
 };
 
 /// Room for a run's name and a number; the note before is written over whole.
@@ -34,7 +35,17 @@ impl Witness {
 
 /// How far a run was written, if it is the last that was written under its lease.
 pub(super) fn noted(place: &Place, key: &LeaseKey, run: &RunId) -> Option<Seq> {
-    let text = fs::read_to_string(place.note(key)).ok()?;
+    let (name, last) = read(&place.note(key))?;
+    (name == *run).then_some(last)
+}
+
+/// Every run that was the last under its lease, and how far it was written.
+pub(super) fn all(place: &Place) -> Vec<(RunId, Seq)> {
+    place.notes().iter().filter_map(|note| read(note)).collect()
+}
+
+fn read(note: &Path) -> Option<(RunId, Seq)> {
+    let text = fs::read_to_string(note).ok()?;
     let (name, last) = text.trim_end().split_once(' ')?;
-    if name == run.as_str() { last.parse().ok().map(Seq) } else { None }
+    Some((RunId::from(name), Seq(last.parse().ok()?)))
 }

@@ -184,7 +184,8 @@ impl Home {
     }
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+/// A copy of a folder and all in it.
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let to = to.join(entry.file_name());
