@@ -1,5 +1,5 @@
 //! The program's calls into the kernel, seen and spoilt by `strace`: killed at any of them, failing
-//! at any of them, and in the order that the promise rests on.
+//! at any of them, in the order that the promise rests on, and with answers of another machine's.
 //!
 //! `strace` counts a thread's calls, not a process's, so a place is the n-th call of a kind, on a
 //! file, in the thread that gets there first.
@@ -7,6 +7,7 @@
 mod errors;
 mod killed;
 mod order;
+mod shared;
 
 use crate::{
     binary::{AGREED, Home, MAX, Ran, ran},
@@ -62,6 +63,9 @@ struct Call {
     file: Option<String>,
     /// It wakes another thread of the process, and nobody outside hears of it.
     within: bool,
+    /// The line of the log where it began, and that where it had gone well.
+    began: usize,
+    done: Option<usize>,
 }
 
 impl Case {
@@ -98,7 +102,7 @@ impl Case {
     fn places(&self) -> BTreeSet<Place> {
         let mut counts: BTreeMap<_, usize> = BTreeMap::new();
         let mut places = BTreeSet::new();
-        for Call { thread, name, file, within } in &self.calls {
+        for Call { thread, name, file, within, .. } in &self.calls {
             let nth = counts.entry((thread, name, file)).or_default();
             *nth += 1;
             if !within {
@@ -170,20 +174,30 @@ fn under(home: &Home, options: &str, line: &str) -> Ran {
     ran
 }
 
-/// The calls of a log, in order; files by their name in the home.
+/// The calls of a log, in the order in which they began; files by their name in the home.
 fn calls(log: &str, home: &Path) -> Vec<Call> {
     let home = format!("{}/", home.display());
-    let parse = |line: &str| {
-        let (thread, rest) = line.split_once(char::is_whitespace)?;
-        let (name, arguments) = rest.trim_start().split_once('(')?;
-        let known = CALLS.split(',').any(|call| call == name);
-        let first = arguments.split(", ").next().unwrap_or_default();
-        let file = first.split_once('<').and_then(|(_, path)| path.split('>').next()?.strip_prefix(&home));
-        let within = first.ends_with("<anon_inode:[eventfd]>");
-        let file = file.map(str::to_owned);
-        known.then(|| Call { thread: thread.to_owned(), name: name.to_owned(), file, within })
-    };
-    log.lines().filter_map(parse).collect()
+    let mut calls: Vec<Call> = vec![];
+    for (line, text) in log.lines().enumerate() {
+        let Some((thread, rest)) = text.split_once(char::is_whitespace) else { continue };
+        let done = rest.rsplit_once(" = ").is_some_and(|(_, result)| !result.starts_with('-')).then_some(line);
+        if rest.trim_start().starts_with("<... ") {
+            // It was interrupted in the log by calls of other threads.
+            if let Some(open) = calls.iter_mut().rev().find(|call| call.thread == thread) {
+                open.done = done;
+            }
+            continue;
+        }
+        let Some((name, arguments)) = rest.trim_start().split_once('(') else { continue };
+        if CALLS.split(',').any(|call| call == name) {
+            let first = arguments.split(", ").next().unwrap_or_default();
+            let file = first.split_once('<').and_then(|(_, path)| path.split('>').next()?.strip_prefix(&home));
+            let within = first.ends_with("<anon_inode:[eventfd]>");
+            let (thread, name, file) = (thread.to_owned(), name.to_owned(), file.map(str::to_owned));
+            calls.push(Call { thread, name, file, within, began: line, done });
+        }
+    }
+    calls
 }
 
 fn store(home: &Home) -> SqliteStore {
