@@ -27,6 +27,8 @@ use std::{
 /// What a planned failover needs where nobody is there to be asked.
 pub const AGREED: &str = "--yes --accept promote";
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_lifeboat");
+
 /// Where somebody works: a world, what answers in it, a runbook of it, a home for the journal.
 pub struct Desk {
     /// The world.
@@ -72,7 +74,16 @@ impl Desk {
 
     /// The program, with nothing of the tester's environment. `RUNBOOK` stands for the file.
     pub fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lifeboat"));
+        self.dressed(Command::new(PROGRAM), line)
+    }
+
+    /// The program, started by another one.
+    pub(crate) fn by(&self, mut other: Command, line: &str) -> Command {
+        other.arg(PROGRAM);
+        self.dressed(other, line)
+    }
+
+    fn dressed(&self, mut command: Command, line: &str) -> Command {
         command.env_clear();
         environment::give(&mut command)
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())

@@ -1,17 +1,19 @@
-//! SIGKILL at any moment of a run over the wire, then `resume`: the right end, and by the server's
-//! own count no changing request applied twice.
+//! SIGKILL at any moment of a run over the wire, and at the calls by which requests leave, then
+//! `resume`: the right end, and by the server's own count no changing request applied twice.
 //!
 //! Which moments is drawn from a seed: so many lines of the journal, and a fraction of the time
 //! between two. `LIFEBOAT_KILLS=100` kills that often. Several runs go on side by side, each in a
 //! world of its own: what was cut off between intent and answer waits out its dark window.
 
 use crate::{
-    binary::{AGREED, Chance, Desk, kill_after},
+    binary::{AGREED, Chance, Desk, Ran, kill_after, ran},
+    share::Share,
     world::{NAME, STANDBY, Wire},
 };
 use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering},
+    collections::{BTreeMap, BTreeSet},
+    process::Command,
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     thread,
 };
 
@@ -67,14 +69,90 @@ impl Clean {
                 Some(code) => break code,
             }
         };
-        let told = || format!("{said:#?}\n{}\n{:#?}", desk.run("show").out, desk.wire.calls());
+        self.ends_right(&desk, code, &format!("{said:#?}"));
+    }
+
+    /// Kills a run at its n-th call of a kind, if it gets there, and lets it be resumed. Whether it got there.
+    fn killed_at(&self, (call, nth): &(String, usize)) -> bool {
+        let desk = desk();
+        let at = format!("-o /dev/null -e trace={call} -e inject={call}:signal=KILL:when={nth}");
+        let first = traced(&desk, &at);
+        let mut code = first.code;
+        while code == -1 || (code == 10 && desk.wire.served().is_empty()) {
+            let begun = !desk.run("runs --output json").out.trim().is_empty();
+            code = desk.run(&format!("{} {AGREED}", if begun { "resume" } else { FAILOVER })).code;
+        }
+        self.ends_right(&desk, code, &format!("killed at {call} {nth}: {first:?}"));
+        first.code == -1
+    }
+
+    fn ends_right(&self, desk: &Desk, code: i32, what: &str) {
+        let told = || format!("{what}\n{}\n{:#?}", desk.run("show").out, desk.wire.calls());
         // A run that had ended before the kill tells its own outcome: the debt is its command's.
         assert!(code == self.code || code == 0, "{code}: {}", told());
-        assert_eq!(applied(&desk), self.applied, "{}", told());
+        assert_eq!(applied(desk), self.applied, "{}", told());
         assert_eq!(desk.wire.witness.weights(&desk.wire.zone, NAME)[STANDBY.0], 100, "{}", told());
         let writer = desk.wire.witness.db(STANDBY.1, "orders");
         assert!(writer.get("ReadReplicaSourceDBInstanceIdentifier").is_none_or(|s| s == ""), "{}", told());
     }
+}
+
+/// Runs a failover under `strace`.
+fn traced(desk: &Desk, options: &str) -> Ran {
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq"]).args(options.split_whitespace());
+    let ran = ran(&mut desk.by(strace, &format!("{FAILOVER} {AGREED}")));
+    assert!(!ran.err.contains("strace:"), "{}", ran.err);
+    ran
+}
+
+/// The calls of an undisturbed failover to the network, each as the n-th of its kind in a thread.
+fn calls_out() -> BTreeSet<(String, usize)> {
+    let (desk, log) = (desk(), tempfile::NamedTempFile::new().unwrap());
+    traced(&desk, &format!("-yy -o {} -e trace={NETWORK}", log.path().display())).ends(25);
+    let mut counts: BTreeMap<_, usize> = BTreeMap::new();
+    let log = std::fs::read_to_string(log).unwrap();
+    let calls = log.lines().filter(|line| line.contains("TCP") || line.contains("socket:"));
+    let begun = calls.filter_map(|line| {
+        let (thread, rest) = line.split_once(char::is_whitespace)?;
+        let (call, _) = rest.trim_start().split_once('(')?;
+        NETWORK.split(',').any(|known| known == call).then(|| (thread.to_owned(), call.to_owned()))
+    });
+    let nth = |call: (String, String)| {
+        let nth = counts.entry(call.clone()).or_default();
+        *nth += 1;
+        (call.1, *nth)
+    };
+    begun.map(nth).collect()
+}
+
+/// By which a request gets to the network.
+const NETWORK: &str = "connect,sendto,sendmsg,writev";
+
+/// `LIFEBOAT_CRASHES=all` kills it at all of them, `LIFEBOAT_CRASHES=1/4` at a part.
+#[test]
+fn a_failover_that_is_killed_as_a_request_leaves_is_resumed_to_the_same_end() {
+    let (clean, all) = (Clean::run(), calls_out());
+    let step = match Share::asked("LIFEBOAT_CRASHES") {
+        Share::Usual => (0, all.len().div_ceil(12)),
+        Share::Number(some) => (0, all.len().div_ceil(some)),
+        Share::Part { nth, of } => (nth - 1, of),
+    };
+    let places: Vec<_> = all.iter().skip(step.0).step_by(step.1).collect();
+    let (next, killed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some(place) = places.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    killed.fetch_add(usize::from(clean.killed_at(place)), Ordering::SeqCst);
+                }
+            });
+        }
+    });
+    let (killed, tried, all) = (killed.into_inner(), places.len(), all.len());
+    println!("killed at {killed} of {tried} calls, of {all}");
+    // Threads share the work anew in every run: some do not get so far.
+    assert!(killed * 2 >= tried, "{killed} of {tried}");
 }
 
 #[test]

@@ -34,6 +34,8 @@ mod records;
 mod runbook;
 mod runs;
 mod sends;
+#[path = "../it/share.rs"]
+mod share;
 mod short;
 mod stale;
 mod strangers;
