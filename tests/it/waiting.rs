@@ -1,12 +1,24 @@
 //! What a run does while it waits: questions, silence, holds, doubts.
 
-use crate::lab::{Lab, Ran, Went, bundled, id};
+use crate::{
+    lab::{Lab, Ran, Went, bundled, id},
+    there_and_back::ROUND,
+};
+use async_trait::async_trait;
 use lifeboat::{
     clock::Span,
+    driver::{Look, LookError},
     engine::{Ended, StepState},
     event::{Control, EventKind, How, PauseReason, RunOutcome, SkipReason},
+    ids::Region,
     model::{Direction, Mode},
     plan::Plan,
+    store::Store as _,
+    world::{Sight, Target, What},
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 async fn planned(lab: &Lab) -> Plan {
@@ -220,4 +232,48 @@ async fn no_backup_window_is_in_the_way_of_an_emergency() {
     until(&lab, opens).await;
     let ran = lab.go(Direction::Failover, Mode::Emergency).await;
     assert_eq!(ran.outcome(), RunOutcome::Unprotected, "{}", ran.told());
+}
+
+/// Eyes that count how often they look at databases.
+struct Counting {
+    look: Arc<dyn Look>,
+    looks: AtomicUsize,
+}
+
+#[async_trait]
+impl Look for Counting {
+    async fn look(&self, at: &[Target]) -> Vec<Result<Sight, LookError>> {
+        let databases = at.iter().filter(|target| matches!(target.what, What::Db(_))).count();
+        self.looks.fetch_add(databases, Ordering::Relaxed);
+        self.look.look(at).await
+    }
+}
+
+/// From its send to its end.
+fn promotion(ran: &Ran) -> Span {
+    let at = |what: &dyn Fn(&EventKind) -> bool| ran.events.iter().find(|e| what(&e.kind)).unwrap().at;
+    let promote = id("promote");
+    let sent = at(&|e| matches!(e, EventKind::EffectApplied { step, .. } if *step == promote));
+    at(&|e| matches!(e, EventKind::StepSucceeded { step, .. } if *step == promote)).since(sent)
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_long_promotions_took_is_kept_and_later_runs_look_by_it() {
+    let mut lab = Lab::new(41, &[]);
+    let eyes = Arc::new(Counting { look: lab.look.clone(), looks: AtomicUsize::new(0) });
+    lab.look = eyes.clone();
+    let (mut took, mut looks) = (vec![], vec![]);
+    for _ in 0..4 {
+        for direction in ROUND {
+            let before = eyes.looks.load(Ordering::Relaxed);
+            let ran = lab.go(direction, Mode::Planned).await;
+            if direction == Direction::Failover {
+                took.insert(0, promotion(&ran));
+                looks.push(eyes.looks.load(Ordering::Relaxed) - before);
+            }
+        }
+    }
+    let kept = lab.store.past_durations("rds:PromoteReadReplica", &Region::from("us-west-2")).await;
+    assert_eq!(kept, took, "newest first");
+    assert!(looks[3] < looks[0], "{looks:?}");
 }
