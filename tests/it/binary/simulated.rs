@@ -1,6 +1,7 @@
 //! `simulate`: figures over many worlds, one of them step by step, and nothing left behind.
 
 use super::Home;
+use serde_json::json;
 
 #[test]
 fn a_simulation_tells_how_long_how_much_and_how_it_ends() {
@@ -13,6 +14,27 @@ fn a_simulation_tells_how_long_how_much_and_how_it_ends() {
     assert!(found["mishaps"].as_u64().unwrap() >= 10, "five a world at least: {found}");
     assert_eq!(found["rows_lost"]["worst"], 0, "a planned move loses nothing: {found}");
     assert!(!home.path().exists(), "nothing of it is kept");
+}
+
+#[test]
+fn its_figures_are_those_of_the_worlds_that_it_played() {
+    const PROMISED: u64 = 1_020_000;
+    let home = Home::with(&[("rto: 1h, rpo", "rto: 17m, rpo")]);
+    let measured = |seed: u64| {
+        let events = home.run(&format!("simulate RUNBOOK --seed {seed} --trace --output json")).objects();
+        let rto = events.iter().find(|e| e["event"] == "objective_measured" && e["objective"] == "rto");
+        (rto.unwrap()["value"]["at_most"].as_u64().unwrap(), seed)
+    };
+    let mut all: Vec<_> = (0..3).map(measured).collect();
+    let late: Vec<_> = all.iter().filter(|(rto, _)| *rto > PROMISED).map(|(_, seed)| *seed).collect();
+    all.sort_unstable();
+    let found = &home.run("simulate RUNBOOK --seeds 3 --output json").objects()[0]["figures"][0];
+    let [_, (median, _), (worst, seed)] = all[..] else { panic!("{all:?}") };
+    let told = [("median", json!(median)), ("worst", json!(worst)), ("seed", json!(seed)), ("missed", json!(late))];
+    for (name, value) in told {
+        assert_eq!(found[name], value, "{name}: {found}");
+    }
+    assert!(!late.is_empty() && late.len() < 3, "some keep the promise, some do not: {all:?}");
 }
 
 #[test]

@@ -40,6 +40,11 @@ fn a_write_that_fails_once_loses_nothing() {
 }
 
 #[test]
+fn a_write_for_which_there_is_no_room_once_loses_nothing() {
+    println!("{}", failing("ENOSPC", ""));
+}
+
+#[test]
 fn a_disk_that_fails_for_good_stops_the_run_with_30_and_loses_nothing() {
     println!("{}", failing("EIO", "+"));
 }
