@@ -25,7 +25,11 @@ impl Share {
         match (text.as_str(), text.split_once('/')) {
             ("", _) => Self::Usual,
             ("all", _) => Self::Part { nth: 1, of: 1 },
-            (_, Some((nth, of))) => Self::Part { nth: number(nth), of: number(of) },
+            (_, Some((nth, of))) => {
+                let (nth, of) = (number(nth), number(of));
+                assert!(nth <= of, "{variable}: there is no part {nth} of {of}");
+                Self::Part { nth, of }
+            }
             (some, None) => Self::Number(number(some)),
         }
     }

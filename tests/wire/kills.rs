@@ -78,7 +78,10 @@ impl Clean {
         let at = format!("-o /dev/null -e trace={call} -e inject={call}:signal=KILL:when={nth}");
         let first = traced(&desk, &at);
         let mut code = first.code;
-        while code == -1 || (code == 10 && desk.wire.served().is_empty()) {
+        for _ in 0..50 {
+            if code != -1 && (code != 10 || !desk.wire.served().is_empty()) {
+                break;
+            }
             let begun = !desk.run("runs --output json").out.trim().is_empty();
             code = desk.run(&format!("{} {AGREED}", if begun { "resume" } else { FAILOVER })).code;
         }
@@ -112,18 +115,18 @@ fn calls_out() -> BTreeSet<(String, usize)> {
     traced(&desk, &format!("-yy -o {} -e trace={NETWORK}", log.path().display())).ends(25);
     let mut counts: BTreeMap<_, usize> = BTreeMap::new();
     let log = std::fs::read_to_string(log).unwrap();
-    let calls = log.lines().filter(|line| line.contains("TCP") || line.contains("socket:"));
-    let begun = calls.filter_map(|line| {
+    let nth = |line: &str| {
         let (thread, rest) = line.split_once(char::is_whitespace)?;
-        let (call, _) = rest.trim_start().split_once('(')?;
-        NETWORK.split(',').any(|known| known == call).then(|| (thread.to_owned(), call.to_owned()))
-    });
-    let nth = |call: (String, String)| {
-        let nth = counts.entry(call.clone()).or_default();
+        let (call, about) = rest.trim_start().split_once('(')?;
+        if !NETWORK.split(',').any(|known| known == call) {
+            return None;
+        }
+        let nth = counts.entry((thread.to_owned(), call.to_owned())).or_default();
         *nth += 1;
-        (call.1, *nth)
+        let out = about.contains("TCP") || about.contains("socket:");
+        out.then(|| (call.to_owned(), *nth))
     };
-    begun.map(nth).collect()
+    log.lines().filter_map(nth).collect()
 }
 
 /// By which a request gets to the network.

@@ -24,7 +24,7 @@ impl Dispatcher {
         let busy = self.state.steps.iter().any(|(id, run)| {
             let sending = run.effects.values().any(|e| e.status == EffectStatus::Intended);
             let doubtful = run.has_open_effect() && now < run.deadline;
-            let moving = run.state == StepState::Running && self.drives(id, run) && !run.past_now().sent.is_empty();
+            let moving = run.state == StepState::Running && self.moves(id, run) && !run.past_now().sent.is_empty();
             sending || (!self.live.stop_calls && (doubtful || moving))
         });
         // Whoever said twice that nothing more may be sent does not wait for an undo that would send.
@@ -33,9 +33,12 @@ impl Dispatcher {
         (!busy && !stays).then_some(Ended::Waiting(why))
     }
 
-    /// Whether the run goes on with a step: what went forward when it turned back is driven by nobody any more.
-    fn drives(&self, id: &StepId, run: &StepRun) -> bool {
+    /// Whether the run goes on with a step by itself: what asks waits for people, and what went forward when it
+    /// turned back is driven by nobody any more.
+    fn moves(&self, id: &StepId, run: &StepRun) -> bool {
+        let asks = || self.state.open_asks().any(|(_, ask)| ask.step.as_ref() == Some(id));
         match self.state.phase {
+            _ if asks() => false,
             Phase::Forward => true,
             Phase::Undoing { .. } => run.way == Way::Undo,
             Phase::Closing { .. } => self.state.planned(id).is_some_and(|step| step.section == Section::Finally),

@@ -1,6 +1,6 @@
 //! Looking a whole file through, and runs on their way out of it and into it.
 
-use super::{Failure, Open, commit, count, events, open, packed::pack, stored, witness};
+use super::{Failure, Open, commit, count, events, open, packed::pack, place::Place, stored, witness};
 use crate::{
     ids::{Epoch, LeaseKey, RunId, Seq},
     store::{Checkup, RunCheckup, RunHead, StoreError, StoredRun, stored::row},
@@ -30,13 +30,20 @@ pub(super) fn checkup(open: &mut Open<'_>) -> Result<Checkup, Failure> {
         checked.noted(notes.get(&head.id).copied());
         found.runs.push(checked);
     }
-    for (run, last) in notes.iter().filter(|(run, _)| heads.iter().all(|head| head.id != **run)) {
-        found.problems.push(format!("run {run} was written up to event {last}, and nothing of it is left"));
-    }
+    found.problems.extend(notes.iter().filter(|(run, _)| heads.iter().all(|head| head.id != **run)).map(gone));
     for run in &found.runs {
         found.problems.extend(lease(&tx, run)?);
     }
     Ok(found)
+}
+
+/// What is known where there is no file.
+pub(super) fn no_file(place: &Place) -> Checkup {
+    Checkup { problems: witness::all(place).iter().map(|(run, last)| gone((run, last))).collect(), runs: vec![] }
+}
+
+fn gone((run, last): (&RunId, &Seq)) -> String {
+    format!("run {run} was written up to event {last}, and nothing of it is left")
 }
 
 fn run(tx: &Connection, row: &RunHead) -> Result<RunCheckup, Failure> {

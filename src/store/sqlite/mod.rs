@@ -355,7 +355,7 @@ impl Store for SqliteStore {
     }
 
     async fn checkup(&self) -> Result<Checkup, StoreError> {
-        Ok(self.with(copies::checkup).await?.unwrap_or_default())
+        Ok(self.with(copies::checkup).await?.unwrap_or_else(|| copies::no_file(&self.0.place)))
     }
 
     async fn written(&self, run: &RunHead) -> Option<Seq> {

@@ -140,3 +140,16 @@ fn a_copy_is_not_taken_in_where_it_is_damaged_of_another_realm_or_in_the_way() {
     elsewhere.run(&format!("resume {MAX} --yes")).ends(25);
     import(&elsewhere, &file, "--sandbox --output json").ends(0).says(r#""taken":true"#);
 }
+
+#[test]
+fn a_run_of_which_nothing_is_left_is_told() {
+    let (home, run) = paused();
+    std::fs::remove_file(home.path().join("sandbox.db")).unwrap();
+    let told = format!("run {run} was written up to event");
+    home.run("store verify --sandbox").ends(30).says(&told).says("and nothing of it is left");
+    // Nor is it when another store lies in its place.
+    let other = Home::new();
+    other.run(&format!("failover RUNBOOK --planned --no-reprotect {MAX} {AGREED} --seed 3")).ends(25);
+    std::fs::copy(other.path().join("sandbox.db"), home.path().join("sandbox.db")).unwrap();
+    home.run("store verify --sandbox").ends(30).says(&told).says("cp -a");
+}

@@ -103,10 +103,14 @@ impl Case {
         let mut counts: BTreeMap<_, usize> = BTreeMap::new();
         let mut places = BTreeSet::new();
         for Call { thread, name, file, within, .. } in &self.calls {
-            let nth = counts.entry((thread, name, file)).or_default();
-            *nth += 1;
+            // Where no file is named, `strace` counts the calls on all of them.
+            *counts.entry((thread, name, &None)).or_default() += 1;
+            if file.is_some() {
+                *counts.entry((thread, name, file)).or_default() += 1;
+            }
             if !within {
-                places.insert(Place { name: name.clone(), file: file.clone(), nth: *nth });
+                let nth = counts[&(thread, name, file)];
+                places.insert(Place { name: name.clone(), file: file.clone(), nth });
             }
         }
         places
