@@ -58,22 +58,52 @@ pub fn split(text: &str) -> Result<Vec<Part<'_>>, ExprError> {
 
 /// The `}` that closes the expression starting at `from`.
 fn closing(text: &str, from: usize) -> Option<usize> {
-    let (mut depth, mut quote, mut escaped) = (0_u32, None, false);
-    for (i, c) in text[from..].char_indices() {
-        match (quote, c) {
-            (Some(_), _) if escaped => escaped = false,
-            (Some(_), '\\') => escaped = true,
-            (Some(q), c) if c == q => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '{') => depth += 1,
-            (None, '}') if depth == 0 => return Some(from + i),
-            (None, '}') => depth -= 1,
-            (None, _) => {}
+    let mut depth = 0_u32;
+    for (i, c) in unquoted(&text[from..]) {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => return Some(from + i),
+            '}' => depth -= 1,
+            _ => {}
         }
     }
     None
 }
+
+/// What of a text stands outside of quotes, and the quotes.
+fn unquoted(text: &str) -> impl Iterator<Item = (usize, char)> {
+    let (mut quote, mut escaped) = (None, false);
+    text.char_indices().filter(move |(_, c)| match (quote, *c) {
+        (Some(_), _) if escaped => {
+            escaped = false;
+            false
+        }
+        (Some(_), '\\') => {
+            escaped = true;
+            false
+        }
+        (Some(open), c) if c == open => {
+            quote = None;
+            true
+        }
+        (Some(_), _) => false,
+        (None, c @ ('\'' | '"')) => {
+            quote = Some(c);
+            true
+        }
+        (None, _) => true,
+    })
+}
+
+/// Whether an expression multiplies. It multiplies numbers alone: a text or a list minijinja repeats as often
+/// as it is told to, which may be more than there is room for.
+fn multiplies(source: &str) -> Result<bool, String> {
+    let signs: String = unquoted(source).map(|(_, c)| c).collect();
+    let multiplies = signs.contains('*');
+    if multiplies && signs.contains(['\'', '"', '[', '{']) { Err(NUMBERS.to_owned()) } else { Ok(multiplies) }
+}
+
+const NUMBERS: &str = "`*` multiplies numbers: an expression with it holds no text and no list";
 
 /// Whether a text holds an expression. A text that cannot be split counts as one that does.
 pub fn has_expr(text: &str) -> bool {
@@ -92,6 +122,7 @@ pub fn any_text(value: &Value, is: &dyn Fn(&str) -> bool) -> bool {
 
 /// Every dotted name an expression reads (`steps.lag.loss`), sorted. `source` has no `${}`.
 pub fn names(source: &str) -> Result<Vec<String>, String> {
+    multiplies(source)?;
     let env = environment();
     let expr = env.compile_expression(source).map_err(|e| reason(&e))?;
     let mut names: Vec<_> = expr.undeclared_variables(true).into_iter().collect();
@@ -107,11 +138,22 @@ pub type Scope = Map<String, Value>;
 pub fn eval(source: &str, scope: &Scope) -> Result<Value, String> {
     let env = environment();
     let expr = env.compile_expression(source).map_err(|e| reason(&e))?;
+    if multiplies(source)? && expr.undeclared_variables(true).iter().any(|name| is_many(name, scope)) {
+        return Err(NUMBERS.to_owned());
+    }
     let value = expr.eval(Jinja::from(minijinja::value::Serde(scope))).map_err(|e| reason(&e))?;
     if value.is_undefined() {
         return Err(format!("`{source}` has no value"));
     }
     serde_json::to_value(&value).map_err(|e| e.to_string())
+}
+
+/// Whether a dotted name stands for a text or a list.
+fn is_many(name: &str, scope: &Scope) -> bool {
+    let mut parts = name.split('.');
+    let root = parts.next().and_then(|root| scope.get(root));
+    let value = root.and_then(|root| parts.try_fold(root, |value, part| value.get(part)));
+    matches!(value, Some(Value::String(_) | Value::Array(_) | Value::Object(_)))
 }
 
 /// Puts values in for all expressions of a value whose roots the scope knows; leaves the others as
@@ -222,6 +264,19 @@ mod tests {
     fn no_filter_fills_in_more_than_there_is() {
         for filter in ["indent(4294967296)", "batch(4294967296, 'x') | list", "slice(4294967296) | list"] {
             assert!(eval(&format!("'a' | {filter}"), &Scope::new()).is_err(), "{filter}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_multiplied_and_nothing_is_repeated() {
+        let s = scope(&json!({ "parameters": { "n": 3, "text": "banana", "list": [1] }, "mode": "a*b" }));
+        assert_eq!(eval("parameters.n * 2 * (1 + 4)", &s).unwrap(), json!(30));
+        assert_eq!(eval("mode == 'a*b'", &s).unwrap(), json!(true));
+        for source in ["'Ja' * 42949496", "('a') * 9", "[0] * 9", "parameters.n * 2 ~ 'GiB'"] {
+            assert_eq!(names(source).unwrap_err(), NUMBERS, "{source}");
+        }
+        for source in ["'a' * 42949496", "parameters.text * 42949496", "parameters.n * parameters.list", "mode * 9"] {
+            assert_eq!(eval(source, &s).unwrap_err(), NUMBERS, "{source}");
         }
     }
 
