@@ -259,6 +259,8 @@ impl Scene {
                     life.signals.raise(Signal::Interrupt);
                 }
             }
+            // Nobody says of what may have happened what they do not know.
+            Deed::Asked(control) if self.says_what_became(run, &control) => {}
             Deed::Asked(control) => self.post(run, &control).await,
             Deed::Rival => self.live(run, Errand::TakeUp(policy.clone())),
             Deed::TakenOver => self.live(run, Errand::TakeOver(policy.clone())),
@@ -274,6 +276,13 @@ impl Scene {
             }
             Deed::Stops { .. } => {}
         }
+    }
+
+    /// Whether a control answers what became of a call.
+    fn says_what_became(&self, run: &RunId, control: &Control) -> bool {
+        let Control::Answer { ask, .. } = control else { return false };
+        let state = self.stage.judge.run(run);
+        state.is_some_and(|state| state.asks.get(ask).is_some_and(|ask| ask.question == Question::InDoubt))
     }
 
     async fn post(&self, run: &RunId, control: &Control) {
