@@ -7,7 +7,8 @@ use lifeboat::{
     driver::{Look, LookError},
     event::{EventKind, Objective, RunOutcome},
     model::{Direction, Impact, Mode},
-    world::{Sight, Target},
+    sandbox::Fault,
+    world::{Landed, Sight, Target},
 };
 use std::sync::Arc;
 
@@ -72,6 +73,28 @@ async fn so_does_one_whose_site_dies_while_it_runs() {
             // Back for a while before anybody comes: within 90 minutes.
             Box::pin(loses_the_unreplicated_and_keeps_it(seed, &format!("primary-lost@{step}"), Span::hours(2))).await;
         }
+    }
+}
+
+/// A database that is being renamed is known by neither name: that it is not there by the new one says nothing.
+#[tokio::test(start_paused = true)]
+async fn a_rename_whose_answer_was_lost_is_waited_for() {
+    for seed in 0..8 {
+        let lab = Lab::new(seed, &["primary-lost"]);
+        lab.go(Direction::Failover, Mode::Emergency).await;
+        // The first is that of the tag before it.
+        for fault in ["lost-answer@retire", "lost-answer@retire"] {
+            lab.sandbox.strike(&Fault::parse(fault).unwrap()).unwrap();
+        }
+        let ran = lab.go(Direction::Reprotect, Mode::Emergency).await;
+        assert_eq!(ran.outcome(), RunOutcome::Done, "{}", ran.told());
+        let landed = ran.events.iter().filter_map(|event| match &event.kind {
+            EventKind::EffectSettled { step, landed, .. } if step.as_str() == "retire" => Some(*landed),
+            _ => None,
+        });
+        let landed: Vec<_> = landed.collect();
+        assert_eq!(landed.len(), 2, "tag and name: {}", ran.told());
+        assert!(!landed.contains(&Landed::No), "{landed:?}\n{}", ran.told());
     }
 }
 
