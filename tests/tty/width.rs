@@ -15,7 +15,7 @@ fn no_color_means_none() {
 #[test]
 fn sixty_columns_are_enough_for_everything_but_commands() {
     let place = Place::new();
-    for line in ["plan RUNBOOK --sandbox", &format!("{PLANNED} --speed 600"), "status RUNBOOK --sandbox"] {
+    for line in ["plan RUNBOOK --sandbox", &format!("{PLANNED} --speed max"), "status RUNBOOK --sandbox"] {
         let mut terminal = place.shell(&typed(line), "cols 60", "");
         let before = modes(&mut terminal);
         let (shown, _) = end(&mut terminal, &before);
