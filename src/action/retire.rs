@@ -91,6 +91,12 @@ impl Retire {
         if cx.past.last_on(&renamed).is_some() {
             return Ok(Next::wait([renamed], format!("{name} to appear: its name is gone for minutes")));
         }
+        if cx.past.last_on(&database.target).is_some() && matches!(w.seen(&database.target), Some(Seen::Absent)) {
+            // It was here when it was tagged. A rename that was in doubt goes on: for about ten minutes neither
+            // name is known (RDS User Guide, Renaming a DB instance).
+            let why = format!("{name} to appear: its old name is gone");
+            return Ok(Next::wait([renamed, database.target.clone()], why));
+        }
         let db = database.see(w)?;
         if protected(cx, item, db) {
             return Ok(Next::done_with(vec![fact(&db.identifier, "already a replica of the active site")]));

@@ -214,10 +214,7 @@ impl Effect {
         use rds::Call as R;
         match &self.call {
             // The status may still read `available`, source and name unchanged, right after the call.
-            Call::Rds(R::Promote { .. } | R::CreateReplica(_)) => Span::secs(60),
-            // Known by neither name for minutes: the new one is in force "in about 10 minutes" (RDS User Guide,
-            // Renaming a DB instance).
-            Call::Rds(R::Rename { .. }) => Span::mins(15),
+            Call::Rds(R::Promote { .. } | R::Rename { .. } | R::CreateReplica(_)) => Span::secs(60),
             Call::Rds(R::CreateSnapshot { .. } | R::SetSecurityGroups { .. }) => Span::secs(30),
             Call::Rds(R::SetParameter { .. } | R::Tag { .. } | R::WriteMarker { .. })
             | Call::Scaling(_)
