@@ -88,14 +88,12 @@ impl Retire {
             Some(Seen::Absent) => {}
             seen => return Err(unknown(&renamed, seen)),
         }
-        if cx.past.last_on(&renamed).is_some() {
+        // It was here when it was tagged: a rename that was in doubt goes on. For about ten minutes neither name
+        // is known (RDS User Guide, Renaming a DB instance).
+        let tagged = cx.past.last_on(&database.target).is_some();
+        let gone = tagged && matches!(w.seen(&database.target), Some(Seen::Absent));
+        if gone || cx.past.last_on(&renamed).is_some() {
             return Ok(Next::wait([renamed], format!("{name} to appear: its name is gone for minutes")));
-        }
-        if cx.past.last_on(&database.target).is_some() && matches!(w.seen(&database.target), Some(Seen::Absent)) {
-            // It was here when it was tagged. A rename that was in doubt goes on: for about ten minutes neither
-            // name is known (RDS User Guide, Renaming a DB instance).
-            let why = format!("{name} to appear: its old name is gone");
-            return Ok(Next::wait([renamed, database.target.clone()], why));
         }
         let db = database.see(w)?;
         if protected(cx, item, db) {

@@ -156,8 +156,8 @@ fn allowed(state: &RunState, kind: &EventKind) -> Result<(), String> {
 
 /// How a run may end that stands so.
 fn may_end(state: &RunState, outcome: RunOutcome) -> Result<(), String> {
-    let steps = || state.plan.steps.iter().chain(&state.plan.finally);
-    let open = steps().find(|s| state.steps[&s.id].has_open_effect() && !s.best_effort());
+    let mut steps = state.plan.steps.iter().chain(&state.plan.finally);
+    let open = steps.find(|s| state.steps[&s.id].has_open_effect() && !s.best_effort());
     if let Some(step) = open.filter(|_| outcome != RunOutcome::InDoubt) {
         return Err(format!("I8: it ends as {outcome}, silent about the doubt of {}", step.id));
     }

@@ -183,8 +183,8 @@ impl Scene {
         let run = RunId::new(format!("r{}", before_count(case) + 1));
         let leg = Leg { direction: case.direction, mode: case.mode, run: run.clone(), last: last.as_ref() };
         let went = self.leg(case, &leg).await;
-        let lives = (std::mem::take(&mut self.ends), self.struck);
-        verdict::judge(&self.stage, case, (seed, schedule, lives), (run, went.err()), &before).await
+        let ends = std::mem::take(&mut self.ends);
+        verdict::judge(&self.stage, case, (seed, schedule, ends, self.struck), (run, went.err()), &before).await
     }
 
     /// Plays one run until it has ended and nobody is left who drives it.
@@ -251,6 +251,10 @@ impl Scene {
 
     /// Something struck a process that others have to do with.
     async fn hear(&mut self, number: u32, deed: Deed, run: &RunId, policy: &Policy) {
+        // Nobody says of what may have happened what they do not know.
+        if matches!(&deed, Deed::Asked(control) if self.says_what_became(run, control)) {
+            return;
+        }
         self.struck += 1;
         match deed {
             Deed::Dies => {}
@@ -259,8 +263,6 @@ impl Scene {
                     life.signals.raise(Signal::Interrupt);
                 }
             }
-            // Nobody says of what may have happened what they do not know.
-            Deed::Asked(control) if self.says_what_became(run, &control) => {}
             Deed::Asked(control) => self.post(run, &control).await,
             Deed::Rival => self.live(run, Errand::TakeUp(policy.clone())),
             Deed::TakenOver => self.live(run, Errand::TakeOver(policy.clone())),

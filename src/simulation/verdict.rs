@@ -85,7 +85,7 @@ impl Played {
 pub(super) async fn judge(
     stage: &Stage,
     case: &Case,
-    (seed, schedule, (ends, struck)): (u64, Schedule, (Vec<String>, usize)),
+    (seed, schedule, ends, struck): (u64, Schedule, Vec<String>, usize),
     (run, failed): (RunId, Option<String>),
     before: &Lived,
 ) -> Played {
@@ -121,8 +121,11 @@ pub(super) async fn judge(
 
 /// Whether what a fault of the world waits for has come.
 fn has_come(fault: &Fault, events: &[Event]) -> bool {
-    let begins = |event: &Event, at| matches!(&event.kind, EventKind::AttemptStarted { step, way: Way::Forward, .. } if step == at);
-    fault.at.as_ref().is_none_or(|at| events.iter().any(|event| begins(event, at)))
+    let begun = |event: &Event| match &event.kind {
+        EventKind::AttemptStarted { step, way: Way::Forward, .. } => fault.at.as_ref() == Some(step),
+        _ => false,
+    };
+    fault.at.is_none() || events.iter().any(begun)
 }
 
 /// What is stored is what was made durable, and it can be replayed.

@@ -51,13 +51,7 @@ fn look(home: &Path) -> Found {
 
 /// A sample of so many numbers below `end`, evenly. `LIFEBOAT_FLIPS` may say otherwise.
 fn sample(end: usize, some: usize) -> impl Iterator<Item = usize> {
-    let evenly = |some| (0, end.div_ceil(some) | 1);
-    let (first, step) = match Share::asked("LIFEBOAT_FLIPS") {
-        Share::Usual => evenly(some),
-        Share::Number(some) => evenly(some),
-        Share::Part { nth, of } => (nth - 1, of),
-    };
-    (first..end).step_by(step)
+    Share::asked("LIFEBOAT_FLIPS").of(end, some)
 }
 
 /// A failover that got to its end, in one file without a log.

@@ -12,6 +12,17 @@ pub enum Share {
 }
 
 impl Share {
+    /// Which of the numbers below `end` that is: evenly, and so many usually.
+    pub fn of(self, end: usize, usual: usize) -> impl Iterator<Item = usize> {
+        let evenly = |some| (0, end.div_ceil(some) | 1);
+        let (first, step) = match self {
+            Self::Usual => evenly(usual),
+            Self::Number(some) => evenly(some),
+            Self::Part { nth, of } => (nth - 1, of),
+        };
+        (first..end).step_by(step)
+    }
+
     /// What a variable asks for: a number, `all`, or a part, `1/20` to `20/20`.
     ///
     /// # Panics

@@ -6,7 +6,6 @@ use crate::{
     store::{Checkup, RunCheckup, RunHead, StoreError, StoredRun, stored::row},
 };
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
-use std::collections::BTreeMap;
 
 /// How many problems SQLite may name before it stops looking for more.
 const NAMED: u32 = 10;
@@ -14,7 +13,7 @@ const NAMED: u32 = 10;
 /// Looks at every run, at what lies between them and at the file itself.
 pub(super) fn checkup(open: &mut Open<'_>) -> Result<Checkup, Failure> {
     // Noted before what is read: whoever writes meanwhile has lost nothing.
-    let notes: BTreeMap<_, _> = witness::all(open.place).into_iter().collect();
+    let notes = witness::all(open.place);
     let tx = open.conn.transaction_with_behavior(TransactionBehavior::Deferred)?;
     let mut found = Checkup { problems: file(&tx)?, runs: vec![] };
     let heads = match events::heads(&tx, None) {
@@ -39,7 +38,7 @@ pub(super) fn checkup(open: &mut Open<'_>) -> Result<Checkup, Failure> {
 
 /// What is known where there is no file.
 pub(super) fn no_file(place: &Place) -> Checkup {
-    Checkup { problems: witness::all(place).iter().map(|(run, last)| gone((run, last))).collect(), runs: vec![] }
+    Checkup { problems: witness::all(place).iter().map(gone).collect(), runs: vec![] }
 }
 
 fn gone((run, last): (&RunId, &Seq)) -> String {

@@ -8,6 +8,7 @@
 use super::place::{self, Place};
 use crate::ids::{LeaseKey, RunId, Seq};
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     os::unix::fs::FileExt as _,
     path::Path,
@@ -40,7 +41,7 @@ pub(super) fn noted(place: &Place, key: &LeaseKey, run: &RunId) -> Option<Seq> {
 }
 
 /// Every run that was the last under its lease, and how far it was written.
-pub(super) fn all(place: &Place) -> Vec<(RunId, Seq)> {
+pub(super) fn all(place: &Place) -> BTreeMap<RunId, Seq> {
     place.notes().iter().filter_map(|note| read(note)).collect()
 }
 
