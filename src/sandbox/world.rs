@@ -32,7 +32,8 @@ pub(super) struct World {
 }
 
 /// Whoever looks next finds the world as late as this process left it: what it saw come true must not
-/// be seen to lie ahead again. Only a killed process leaves up to a second of virtual time untold.
+/// be seen to lie ahead again. Only a killed process leaves up to a minute of virtual time untold; what
+/// its run decided in that minute is in a journal, and [`super::Opened::not_before`] makes up for it.
 impl Drop for World {
     fn drop(&mut self) {
         if let Some(disk) = self.disk.as_ref().filter(|_| self.speed == Speed::Max) {
@@ -67,8 +68,9 @@ impl World {
 
     /// Takes in what other processes did, then lets time come to an instant.
     fn come_to(&mut self, at: Timestamp) -> Result<(), SandboxError> {
-        /// How much virtual time may be lost with the process.
-        const SHORT: Span = Span::secs(1);
+        /// How much virtual time may be lost with the process. A look every few seconds would write most
+        /// of what a run at `max` writes at all, about time alone.
+        const SHORT: Span = Span::mins(1);
         self.catch_up()?;
         self.state.advance(at);
         let virtual_time = self.speed == Speed::Max && at.since(self.written) >= SHORT;

@@ -26,7 +26,7 @@ fn sends_after_syncs(case: &Case) -> String {
 
 #[test]
 fn between_the_commit_of_an_intent_and_its_effect_the_journal_is_synced() {
-    for case in [Case::planned(), Case::emergency(), Case::failback()] {
+    for case in [Case::planned(), Case::emergency(), Case::reprotect(), Case::failback()] {
         println!("{}", sends_after_syncs(&case));
     }
 }
