@@ -75,7 +75,8 @@ pub(super) async fn begin(
     // Where another run was ended for it, that was asked before: what that one held must not be without a holder.
     let cause = begin.cause.as_ref().filter(|_| begin.supersedes.is_none());
     if let Err(failure) = unchanged(common, (store, key, newest), cause).await {
-        store.release(fence).await?;
+        // This is what has to be told, whatever becomes of the lease.
+        drop(store.release(fence).await);
         return Err(failure);
     }
     let run = begin.plan.run.clone();

@@ -4,7 +4,7 @@
 //! A [`Case`] says which run is played; [`play`] plays it once for a seed. The engine, the plans and the
 //! actions are those that run for real. Simulated are
 //! - the world: the sandbox, with its faults (`schedule`), and requests that take their time (`body`);
-//! - the store (`store`): what was not synced is lost, appends fail or stay in doubt, leases run out;
+//! - the store (`store`): what was not synced is lost, requests fail or stay in doubt, leases run out;
 //! - processes (`vitals`): killed or stopped at any point, with clocks of their own, and a second operator;
 //! - people (`people`): they resume what nobody drives, and answer.
 //!
@@ -29,7 +29,7 @@ mod vitals;
 
 pub use dice::Dice;
 pub use scene::{Seams, play};
-pub use schedule::{Blow, Deed, Schedule, Sick, Slow, Trouble};
+pub use schedule::{Blow, Deed, Failing, Request, Schedule, Sick, Slow, Trouble};
 pub use verdict::{Played, Rest};
 
 use crate::{

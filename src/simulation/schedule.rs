@@ -62,19 +62,47 @@ pub enum Deed {
     TakenOver,
 }
 
-/// A fault of the store.
+/// A fault of the store: what becomes of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sick {
-    /// The append of that number fails with an I/O error: nothing was written, and the store says so.
-    Eio(u64),
+pub struct Sick {
+    /// Of which kind.
+    pub request: Request,
+    /// Its number among all of its kind, from 1.
+    pub nth: u64,
+    /// What becomes of it.
+    pub how: Failing,
+}
+
+/// What a process asks of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Request {
+    /// The lease, by force or not.
+    Claim,
+    /// To keep the lease.
+    Renew,
+    /// To be rid of the lease.
+    Release,
+    /// Events to be kept.
+    Append,
+    /// What is kept of a run.
+    Read,
+    /// What people posted.
+    Inbox,
+}
+
+/// How a request fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failing {
+    /// With an I/O error: nothing was done, and the store says so.
+    Eio,
     /// The same for want of space.
-    Full(u64),
-    /// It is committed, but its answer is lost.
-    AnswerLost(u64),
-    /// It is not committed, and nobody knows.
-    Lost(u64),
-    /// From the append of that number on, for so long, nothing at all is answered.
-    Unreachable(u64, Span),
+    Full,
+    /// It is done, but its answer is lost.
+    AnswerLost,
+    /// It is not done, and nobody knows.
+    Lost,
+    /// From then on, for so long, nothing at all is answered.
+    Unreachable(Span),
 }
 
 /// A request that takes its time.
@@ -139,13 +167,16 @@ impl Schedule {
             all.lives.push(trouble(&mut dice, steps));
         }
         for _ in 0..dice.below(3) {
-            all.store.push(sick(&mut dice));
+            all.store.push(sick_append(&mut dice));
         }
         for _ in 0..dice.below(3) {
             all.wire.push(Slow { send: 1 + dice.below(20), share: 5 + dice.below(90) });
         }
         while all.len() < 5 {
             all.lives.push(trouble(&mut dice, steps));
+        }
+        for _ in 0..dice.below(3) {
+            all.store.push(sick_beside(&mut dice));
         }
         all
     }
@@ -171,21 +202,34 @@ impl Deed {
 }
 
 impl Sick {
-    /// The number of the append that it strikes.
-    pub(super) fn append(self) -> u64 {
+    fn words(self) -> String {
+        let Self { request, nth, how } = self;
+        let this = format!("{} {nth}", request.name());
+        match how {
+            Failing::Eio => format!("{this} fails with an I/O error"),
+            Failing::Full => format!("{this} fails for want of space"),
+            Failing::AnswerLost => format!("{this} is done, its answer is lost"),
+            Failing::Lost => format!("{this} is lost, and nobody knows"),
+            Failing::Unreachable(span) => format!("nothing is answered for {span} from {this} on"),
+        }
+    }
+}
+
+impl Request {
+    fn name(self) -> &'static str {
         match self {
-            Self::Eio(n) | Self::Full(n) | Self::AnswerLost(n) | Self::Lost(n) | Self::Unreachable(n, _) => n,
+            Self::Claim => "claim",
+            Self::Renew => "renewal",
+            Self::Release => "release",
+            Self::Append => "append",
+            Self::Read => "read",
+            Self::Inbox => "look into the inbox",
         }
     }
 
-    fn words(self) -> String {
-        match self {
-            Self::Eio(n) => format!("append {n} fails with an I/O error"),
-            Self::Full(n) => format!("append {n} fails for want of space"),
-            Self::AnswerLost(n) => format!("append {n} is committed, its answer is lost"),
-            Self::Lost(n) => format!("append {n} is lost, and nobody knows"),
-            Self::Unreachable(n, span) => format!("nothing is answered for {span} from append {n} on"),
-        }
+    /// It needs room on a disk.
+    fn writes(self) -> bool {
+        !matches!(self, Self::Read | Self::Inbox)
     }
 }
 
@@ -241,13 +285,27 @@ fn asked(dice: &mut Dice, steps: &[StepId]) -> Control {
     }
 }
 
-fn sick(dice: &mut Dice) -> Sick {
-    let append = 2 + dice.below(60);
+/// An append is what matters most.
+fn sick_append(dice: &mut Dice) -> Sick {
+    let nth = 2 + dice.below(60);
+    Sick { request: Request::Append, nth, how: failing(dice, Request::Append) }
+}
+
+/// The other requests: a process makes one or two of a kind, but for those that it makes as time passes.
+fn sick_beside(dice: &mut Dice) -> Sick {
+    use Request as R;
+    const MOST: [(Request, u64); 5] = [(R::Claim, 4), (R::Renew, 60), (R::Release, 2), (R::Read, 4), (R::Inbox, 150)];
+    let (request, most) = *dice.pick(&MOST);
+    let nth = 1 + dice.below(most);
+    Sick { request, nth, how: failing(dice, request) }
+}
+
+fn failing(dice: &mut Dice, request: Request) -> Failing {
     match dice.below(5) {
-        0 => Sick::Eio(append),
-        1 => Sick::Full(append),
-        2 => Sick::AnswerLost(append),
-        3 => Sick::Lost(append),
-        _ => Sick::Unreachable(append, dice.span(Span::secs(5), Span::mins(2))),
+        1 if request.writes() => Failing::Full,
+        0 | 1 => Failing::Eio,
+        2 => Failing::AnswerLost,
+        3 => Failing::Lost,
+        _ => Failing::Unreachable(dice.span(Span::secs(5), Span::mins(2))),
     }
 }

@@ -7,7 +7,11 @@
 //!
 //! Every process has its own door: its own boot clock, its own death.
 
-use super::{judge::Judge, schedule::Sick, vitals::Vitals};
+use super::{
+    judge::Judge,
+    schedule::{Failing, Request, Sick},
+    vitals::Vitals,
+};
 use crate::{
     clock::{BootClock, BootInstant, Clock, Span, Timestamp},
     event::{Control, Event, Posted, Who},
@@ -33,7 +37,7 @@ pub struct SimStore {
 
 #[derive(Default)]
 struct State {
-    appends: u64,
+    asked: BTreeMap<Request, u64>,
     sick: Vec<Sick>,
     unreachable_until: Option<Timestamp>,
     /// By process: one that is stopped may have written what it never synced.
@@ -87,20 +91,22 @@ impl SimStore {
     /// How many of the faults struck.
     pub(super) fn struck(&self) -> usize {
         let state = self.state();
-        state.sick.iter().filter(|sick| sick.append() <= state.appends).count()
+        let asked = |request| state.asked.get(&request).copied().unwrap_or(0);
+        state.sick.iter().filter(|sick| sick.nth <= asked(sick.request)).count()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The fault of this append, if it has one.
-    fn next_fault(&self) -> Option<Sick> {
+    /// How this request fails, if it does.
+    fn next_fault(&self, request: Request) -> Option<Failing> {
         let mut state = self.state();
-        state.appends += 1;
-        let this = state.appends;
-        let found = state.sick.iter().copied().find(|sick| sick.append() == this);
-        if let Some(Sick::Unreachable(_, span)) = found {
+        let asked = state.asked.entry(request).or_default();
+        *asked += 1;
+        let this = *asked;
+        let found = state.sick.iter().find(|sick| (sick.request, sick.nth) == (request, this)).map(|sick| sick.how);
+        if let Some(Failing::Unreachable(span)) = found {
             state.unreachable_until = Some(self.clock.now() + span);
         }
         found
@@ -117,6 +123,20 @@ impl SimStore {
 
 fn outage(applied: Applied, why: &str) -> StoreError {
     StoreError::Outage { applied, why: why.to_owned() }
+}
+
+/// A request that the store turns down.
+fn turned_down(fault: Option<Failing>) -> Result<(), StoreError> {
+    match fault {
+        Some(Failing::Eio) => Err(outage(Applied::No, "input/output error")),
+        Some(Failing::Full) => Err(outage(Applied::No, "no space left on device")),
+        _ => Ok(()),
+    }
+}
+
+/// Nobody knows whether it was done.
+fn no_answer() -> StoreError {
+    outage(Applied::Unknown, "no answer")
 }
 
 /// One process's way to the store.
@@ -143,6 +163,22 @@ impl Door {
         answer
     }
 
+    /// A request and its answer, with what becomes of it.
+    async fn ask<T>(
+        &self,
+        request: Request,
+        done: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let fault = self.store.next_fault(request);
+        self.reach().await?;
+        turned_down(fault)?;
+        if fault == Some(Failing::Lost) {
+            return Err(no_answer());
+        }
+        let answer = self.back(done.await?).await;
+        if fault == Some(Failing::AnswerLost) { Err(no_answer()) } else { Ok(answer) }
+    }
+
     /// The end of a lease that was asked for at an instant of this machine's: never later than the store
     /// sees it.
     fn end(asked: BootInstant) -> BootInstant {
@@ -151,7 +187,7 @@ impl Door {
 
     /// A claim's answer in this machine's time: its clock and the store's have nothing in common but
     /// their pace.
-    async fn taken(&self, mut claim: Claim, asked: BootInstant) -> Claim {
+    fn taken(&self, mut claim: Claim, asked: BootInstant) -> Claim {
         if let Claim::Held(fence) = &mut claim {
             let quiet = fence.quiet.since(self.store.boot.boot());
             fence.quiet = BootInstant(self.boot.boot().0 + quiet.0);
@@ -161,7 +197,7 @@ impl Door {
                 kept.extend(fence.alive.take());
             }
         }
-        self.back(claim).await
+        claim
     }
 
     async fn commit(&self, fence: &Fence, run: &RunId, after: Seq, batch: &[Event]) -> Result<Head, StoreError> {
@@ -176,61 +212,55 @@ impl Door {
 #[async_trait]
 impl Store for Door {
     async fn claim(&self, key: &LeaseKey, who: &Who) -> Result<Claim, StoreError> {
-        self.reach().await?;
-        let asked = self.boot.boot();
-        let claim = self.store.inner.claim(key, who).await?;
-        Ok(self.taken(claim, asked).await)
+        let claim = async {
+            let asked = self.boot.boot();
+            Ok(self.taken(self.store.inner.claim(key, who).await?, asked))
+        };
+        self.ask(Request::Claim, claim).await
     }
 
     async fn seize(&self, key: &LeaseKey, who: &Who, from: Epoch) -> Result<Claim, StoreError> {
-        self.reach().await?;
-        let asked = self.boot.boot();
-        let claim = self.store.inner.seize(key, who, from).await?;
-        Ok(self.taken(claim, asked).await)
+        let claim = async {
+            let asked = self.boot.boot();
+            Ok(self.taken(self.store.inner.seize(key, who, from).await?, asked))
+        };
+        self.ask(Request::Claim, claim).await
     }
 
     async fn renew(&self, fence: &Fence) -> Result<BootInstant, StoreError> {
-        self.reach().await?;
-        let asked = self.boot.boot();
-        self.store.inner.renew(fence).await?;
-        Ok(self.back(Self::end(asked)).await)
+        let renewal = async {
+            let asked = self.boot.boot();
+            self.store.inner.renew(fence).await?;
+            Ok(Self::end(asked))
+        };
+        self.ask(Request::Renew, renewal).await
     }
 
     async fn release(&self, fence: Fence) -> Result<(), StoreError> {
-        self.reach().await?;
-        self.store.inner.release(fence).await
+        self.ask(Request::Release, self.store.inner.release(fence)).await
     }
 
     async fn append(&self, fence: &Fence, run: &RunId, after: Seq, batch: &[Event]) -> Result<Head, StoreError> {
-        let fault = self.store.next_fault();
+        let fault = self.store.next_fault(Request::Append);
         self.reach().await?;
-        match fault {
-            Some(Sick::Eio(_)) => return Err(outage(Applied::No, "input/output error")),
-            Some(Sick::Full(_)) => return Err(outage(Applied::No, "no space left on device")),
-            _ => {}
-        }
+        turned_down(fault)?;
         let own = Fence { key: fence.key.clone(), alive: None, ..*fence };
         let tail = Tail { fence: own, run: run.clone(), after, batch: batch.to_vec() };
         self.store.state().tails.insert(self.vitals.number, tail);
         self.vitals.point().await;
         self.store.sleep(Span::ms(3)).await;
         self.vitals.awake().await;
-        if fault.is_some_and(|fault| matches!(fault, Sick::Lost(_))) {
+        if fault == Some(Failing::Lost) {
             self.store.state().tails.remove(&self.vitals.number);
-            return Err(outage(Applied::Unknown, "no answer to the commit"));
+            return Err(no_answer());
         }
         let head = self.commit(fence, run, after, batch).await?;
         self.vitals.point().await;
-        match fault {
-            Some(Sick::AnswerLost(_)) => Err(outage(Applied::Unknown, "no answer to the commit")),
-            _ => Ok(head),
-        }
+        if fault == Some(Failing::AnswerLost) { Err(no_answer()) } else { Ok(head) }
     }
 
     async fn read(&self, run: &RunId, from: Seq) -> Result<Vec<Event>, StoreError> {
-        self.reach().await?;
-        let read = self.store.inner.read(run, from).await?;
-        Ok(self.back(read).await)
+        self.ask(Request::Read, self.store.inner.read(run, from)).await
     }
 
     async fn runs(&self, key: Option<&LeaseKey>) -> Result<Vec<RunHead>, StoreError> {
@@ -249,8 +279,7 @@ impl Store for Door {
     }
 
     async fn inbox(&self, run: &RunId, after: ControlId) -> Result<Vec<Posted>, StoreError> {
-        self.reach().await?;
-        self.store.inner.inbox(run, after).await
+        self.ask(Request::Inbox, self.store.inner.inbox(run, after)).await
     }
 
     async fn checkup(&self) -> Result<Checkup, StoreError> {

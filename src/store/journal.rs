@@ -105,8 +105,12 @@ impl Journal {
     pub fn deadline(&self) -> BootInstant {
         self.fence.deadline
     }
-    /// Gives the lease back; the run stays as it is.
+    /// Gives the lease back; the run stays as it is. What it told is durable: a store that does not answer now
+    /// takes none of it back, and the lease ends with its process or in its time.
     pub async fn release(self) -> Result<(), StoreError> {
-        self.store.release(self.fence).await
+        match self.store.release(self.fence).await {
+            Err(StoreError::Outage { .. }) => Ok(()),
+            other => other,
+        }
     }
 }

@@ -6,7 +6,7 @@ use lifeboat::{
     ids::StepId,
     model::{Direction, Mode},
     sandbox::Fault,
-    simulation::{Blow, Deed, Played, Schedule, Seams, Sick, Slow, Trouble, Troubles},
+    simulation::{Blow, Deed, Failing, Played, Request, Schedule, Seams, Sick, Slow, Trouble, Troubles},
 };
 use std::sync::Arc;
 
@@ -22,6 +22,11 @@ fn faults(names: &[&str]) -> Vec<Fault> {
     names.iter().map(|name| Fault::parse(name).unwrap()).collect()
 }
 
+/// An append that fails.
+fn append(nth: u64, how: Failing) -> Sick {
+    Sick { request: Request::Append, nth, how }
+}
+
 fn strikes(skew: i64, blows: &[(u64, Deed)]) -> Trouble {
     let blow = |(point, deed): &(u64, Deed)| Blow { point: *point, deed: deed.clone() };
     Trouble { skew, blows: blows.iter().map(blow).collect() }
@@ -34,7 +39,7 @@ fn seed_133_an_answer_about_one_doubt_settles_no_later_one() {
     let schedule = Schedule {
         world: faults(&["throttled@lag", "lost-answer@horn", "lost-request@tail"]),
         lives: vec![strikes(2_190_596, &[(53, Deed::Dies)]), strikes(0, &[(32, Deed::Dies)])],
-        store: vec![Sick::Full(41)],
+        store: vec![append(41, Failing::Full)],
         ..Schedule::default()
     };
     let played = plays(133, Mode::Planned, schedule);
@@ -50,7 +55,7 @@ fn seed_95_a_run_that_is_taken_back_and_asks_lets_its_process_go() {
     let schedule = Schedule {
         world: faults(&["primary-lost", "stale-reads@scale"]),
         lives: vec![strikes(-799_249, &[(38, Deed::Asked(Control::Undo)), (35, Deed::Dies)])],
-        store: vec![Sick::Lost(12)],
+        store: vec![append(12, Failing::Lost)],
         ..Schedule::default()
     };
     let played = plays(95, Mode::Emergency, schedule);
@@ -68,4 +73,16 @@ fn seed_117_a_cancelled_run_that_is_interrupted_at_its_end_lets_its_process_go()
     };
     let played = plays(117, Mode::Planned, schedule);
     assert!(played.ends.iter().any(|end| end.contains("Waiting")), "{:?}", played.ends);
+}
+
+/// A disk that was full after the last step kept the lease from being given back, and a run that was over was
+/// told as one that broke.
+#[test]
+fn a_run_is_over_though_its_lease_cannot_be_given_back() {
+    for how in [Failing::Eio, Failing::Full, Failing::AnswerLost, Failing::Lost] {
+        let release = Sick { request: Request::Release, nth: 1, how };
+        let played = plays(1, Mode::Planned, Schedule { store: vec![release], ..Schedule::default() });
+        assert_eq!((played.ends.len(), played.struck), (1, 1), "{how:?}: {:?}", played.ends);
+        assert!(played.ends[0].contains("Finished"), "{how:?}: {:?}", played.ends);
+    }
 }
