@@ -81,6 +81,10 @@ pub(super) async fn begin(
     }
     let run = begin.plan.run.clone();
     let file = typed(&begin.plan);
+    if let Some(sandbox) = &world.sandbox {
+        // Runs are told apart by when they began: none after this one may begin earlier.
+        sandbox.keep_time().map_err(|error| Failure::environment(error.to_string()))?;
+    }
     let (deps, doors, screen) = open(
         common,
         consent,
@@ -202,13 +206,13 @@ fn hear(mut asked: Requests) -> UnboundedReceiver<Request> {
     from
 }
 
-/// Faults that wait for a step strike when it begins.
+/// Faults that wait for a step strike when it begins, and no time before an event comes again.
 fn tell_sandbox(sandbox: Arc<Sandbox>) -> Watch {
     Box::new(move |notice| {
-        if let Notice::Event(event) = notice
-            && let EventKind::AttemptStarted { step, way: Way::Forward, .. } = &event.kind
-        {
-            // A world that cannot be written will say so at the next look.
+        let Notice::Event(event) = notice else { return };
+        // A world that cannot be written will say so at the next look.
+        drop(sandbox.keep_time());
+        if let EventKind::AttemptStarted { step, way: Way::Forward, .. } = &event.kind {
             drop(sandbox.step_started(step));
         }
     })

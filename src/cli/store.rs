@@ -257,7 +257,8 @@ async fn fits(common: &Common, store: &Arc<dyn Store>, run: &StoredRun) -> Resul
 async fn take_in(store: &Arc<dyn Store>, run: &StoredRun) -> Result<(), Failure> {
     let mut fence = claim(store, run.key(), &Consent::default()).await?;
     let taken = store.import(&mut fence, run).await;
-    store.release(fence).await?;
+    // What became of the run has to be told, whatever became of the lease.
+    drop(store.release(fence).await);
     Ok(taken?)
 }
 

@@ -340,14 +340,13 @@ fn simulated(common: &Common, purpose: Purpose<'_>) -> Result<World, Failure> {
         Speed::Times(n) => sandbox::Speed::Times(n),
         Speed::Max => sandbox::Speed::Max,
     };
-    let options = Options { seed: common.seed, speed: Some(speed), faults, reset: false };
+    let options = Options { seed: common.seed, speed: Some(speed), faults, ..Options::default() };
     let opened = match purpose {
         Purpose::Look(loaded) => Opened::peek(&home, loaded.runbook(), &options),
         Purpose::Begin(loaded) => Opened::matches(&home, loaded.runbook())
             .and_then(|same| Opened::open(&home, loaded.runbook(), &Options { reset: !same, ..options })),
-        // The last moments of virtual time may have been cut off with the process that lived them.
         Purpose::TakeUp(run) => {
-            Opened::take_up(&home, &run.plan.digest, &options).map(|world| world.not_before(run.last_at))
+            Opened::take_up(&home, &run.plan.digest, &Options { not_before: Some(run.last_at), ..options })
         }
     };
     let opened = opened.map_err(wrong)?;

@@ -70,6 +70,12 @@ impl Sandbox {
         self.world().step_started(step, self.clock.now())
     }
 
+    /// Virtual time goes on from here at the earliest, whatever becomes of this process: told whenever something
+    /// is recorded as having happened by now.
+    pub fn keep_time(&self) -> Result<(), SandboxError> {
+        self.world().keep_time(self.clock.now())
+    }
+
     /// What clients lived through until now.
     pub fn lived(&self) -> Result<Lived, SandboxError> {
         self.world().lived(self.clock.now())

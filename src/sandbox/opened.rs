@@ -31,6 +31,9 @@ pub struct Options {
     pub faults: Vec<Fault>,
     /// Begin a new world, whatever was there.
     pub reset: bool,
+    /// An instant that has come, whatever the world says: a journal may know a later one than a world whose
+    /// virtual time was cut off with its process.
+    pub not_before: Option<Timestamp>,
 }
 
 /// A world at rest.
@@ -101,6 +104,7 @@ impl Opened {
     ) -> Result<Self, SandboxError> {
         let clock = disk.time(wall)?;
         let at = clock.map_or(state.now, |(at, _)| at.max(state.now));
+        let at = options.not_before.map_or(at, |known| known.max(at));
         let speed = options.speed.or(clock.map(|(_, speed)| speed)).unwrap_or(Speed::Times(1));
         if clock.is_none_or(|(_, before)| before != speed) {
             disk.start_clock(at, wall, speed)?;
@@ -158,13 +162,6 @@ impl Opened {
     /// How fast its time goes: the run's clock must go as fast.
     pub fn speed(&self) -> Speed {
         self.world.speed()
-    }
-
-    /// Lets time come to an instant at least: a journal may know a later one than a world whose
-    /// virtual time was cut off with its process.
-    pub fn not_before(mut self, at: Timestamp) -> Self {
-        self.at = self.at.max(at);
-        self
     }
 
     /// The seed that all its chance comes from.

@@ -32,8 +32,8 @@ pub(super) struct World {
 }
 
 /// Whoever looks next finds the world as late as this process left it: what it saw come true must not
-/// be seen to lie ahead again. Only a killed process leaves up to a minute of virtual time untold; what
-/// its run decided in that minute is in a journal, and [`super::Opened::not_before`] makes up for it.
+/// be seen to lie ahead again. A process that is killed leaves untold at most what it saw since its run's
+/// last event, and no more than a minute of that.
 impl Drop for World {
     fn drop(&mut self) {
         if let Some(disk) = self.disk.as_ref().filter(|_| self.speed == Speed::Max) {
@@ -68,12 +68,17 @@ impl World {
 
     /// Takes in what other processes did, then lets time come to an instant.
     fn come_to(&mut self, at: Timestamp) -> Result<(), SandboxError> {
-        /// How much virtual time may be lost with the process. A look every few seconds would write most
-        /// of what a run at `max` writes at all, about time alone.
-        const SHORT: Span = Span::mins(1);
+        /// How much virtual time may be lost with the process. To write it down at every look would be most
+        /// of what a run at `max` writes at all.
+        const LONG: Span = Span::mins(1);
         self.catch_up()?;
         self.state.advance(at);
-        let virtual_time = self.speed == Speed::Max && at.since(self.written) >= SHORT;
+        if at.since(self.written) >= LONG { self.keep_time(at) } else { Ok(()) }
+    }
+
+    /// Whoever opens the world from now on finds it no earlier than that.
+    pub(super) fn keep_time(&mut self, at: Timestamp) -> Result<(), SandboxError> {
+        let virtual_time = self.speed == Speed::Max && at > self.written;
         if let Some(disk) = self.disk.as_ref().filter(|_| virtual_time) {
             disk.came_to(at)?;
             self.written = at;

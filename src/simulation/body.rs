@@ -41,32 +41,35 @@ impl Look for Eyes {
 pub(super) struct Wire {
     world: Arc<Sandbox>,
     clock: Arc<dyn Clock>,
-    slow: Vec<Slow>,
+    slow: Mutex<Vec<Slow>>,
     dice: Mutex<Dice>,
     sent: AtomicU64,
     flying: AtomicU64,
 }
 
 impl Wire {
-    pub(super) fn new(world: &Arc<Sandbox>, clock: &Arc<dyn Clock>, slow: Vec<Slow>, seed: u64) -> Arc<Self> {
+    pub(super) fn new(world: &Arc<Sandbox>, clock: &Arc<dyn Clock>, seed: u64) -> Arc<Self> {
         Arc::new(Self {
             world: world.clone(),
             clock: clock.clone(),
-            slow,
+            slow: Mutex::default(),
             dice: Mutex::new(Dice::new(seed, "wire")),
             sent: AtomicU64::new(0),
             flying: AtomicU64::new(0),
         })
     }
 
-    /// How many sends have left so far.
-    pub(super) fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
+    /// From now on these requests take their time, counted from here.
+    pub(super) fn slows(&self, slow: Vec<Slow>) {
+        *self.slow.lock().unwrap_or_else(PoisonError::into_inner) = slow;
+        self.sent.store(0, Ordering::Relaxed);
     }
 
-    /// How many of them took their time.
+    /// How many of them did.
     pub(super) fn struck(&self) -> usize {
-        self.slow.iter().filter(|slow| slow.send <= self.sent()).count()
+        let (slow, sent) =
+            (self.slow.lock().unwrap_or_else(PoisonError::into_inner), self.sent.load(Ordering::Relaxed));
+        slow.iter().filter(|slow| slow.send <= sent).count()
     }
 
     /// Whether nothing is on its way.
@@ -85,8 +88,8 @@ impl Wire {
             Call::Run(run) => Span(run.limit.0.saturating_sub(self.world.takes(&run.step).0)),
             _ => effect.dark().min(MOST),
         };
-        let slow = self.slow.iter().find(|slow| slow.send == this);
-        slow.map_or(Span::ZERO, |slow| Span(limit.0 * slow.share.min(90) / 100))
+        let slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        slow.iter().find(|slow| slow.send == this).map_or(Span::ZERO, |slow| Span(limit.0 * slow.share.min(90) / 100))
     }
 
     /// Whether a request outlives its sender.

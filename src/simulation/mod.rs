@@ -29,7 +29,7 @@ mod vitals;
 
 pub use dice::Dice;
 pub use scene::{Seams, play};
-pub use schedule::{Blow, Deed, Failing, Request, Schedule, Sick, Slow, Trouble};
+pub use schedule::{Blow, Deed, Failing, Schedule, Sick, Slow, StoreCall, Trouble};
 pub use verdict::{Played, Rest};
 
 use crate::{

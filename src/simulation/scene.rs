@@ -100,8 +100,8 @@ pub async fn play(case: &Case, seed: u64, seams: &Arc<Seams>) -> Played {
     let knows_dead = dice.one_in(2);
     let stage = Arc::new(Stage {
         seams: seams.clone(),
-        store: SimStore::new(&clock, (judge.clone(), schedule.store.clone()), knows_dead, &seams.kept),
-        wire: Wire::new(&world, &clock, schedule.wire.clone(), seed),
+        store: SimStore::new(&clock, judge.clone(), knows_dead, &seams.kept),
+        wire: Wire::new(&world, &clock, seed),
         sandbox: world,
         clock,
         judge,
@@ -179,6 +179,8 @@ impl Scene {
             // What a world in memory is told it takes.
             drop(self.stage.sandbox.strike(fault));
         }
+        self.stage.store.sickens(schedule.store.clone());
+        self.stage.wire.slows(schedule.wire.clone());
         self.troubles = schedule.lives.clone().into_iter();
         let run = RunId::new(format!("r{}", before_count(case) + 1));
         let leg = Leg { direction: case.direction, mode: case.mode, run: run.clone(), last: last.as_ref() };

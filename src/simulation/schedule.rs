@@ -66,8 +66,8 @@ pub enum Deed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sick {
     /// Of which kind.
-    pub request: Request,
-    /// Its number among all of its kind, from 1.
+    pub call: StoreCall,
+    /// Its number among all of its kind that are heard, from 1.
     pub nth: u64,
     /// What becomes of it.
     pub how: Failing,
@@ -75,7 +75,7 @@ pub struct Sick {
 
 /// What a process asks of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Request {
+pub enum StoreCall {
     /// The lease, by force or not.
     Claim,
     /// To keep the lease.
@@ -175,6 +175,7 @@ impl Schedule {
         while all.len() < 5 {
             all.lives.push(trouble(&mut dice, steps));
         }
+        // Last, so that a seed goes on drawing what it drew before there was this.
         for _ in 0..dice.below(3) {
             all.store.push(sick_beside(&mut dice));
         }
@@ -203,8 +204,8 @@ impl Deed {
 
 impl Sick {
     fn words(self) -> String {
-        let Self { request, nth, how } = self;
-        let this = format!("{} {nth}", request.name());
+        let Self { call, nth, how } = self;
+        let this = format!("{} {nth}", call.name());
         match how {
             Failing::Eio => format!("{this} fails with an I/O error"),
             Failing::Full => format!("{this} fails for want of space"),
@@ -215,7 +216,7 @@ impl Sick {
     }
 }
 
-impl Request {
+impl StoreCall {
     fn name(self) -> &'static str {
         match self {
             Self::Claim => "claim",
@@ -288,21 +289,21 @@ fn asked(dice: &mut Dice, steps: &[StepId]) -> Control {
 /// An append is what matters most.
 fn sick_append(dice: &mut Dice) -> Sick {
     let nth = 2 + dice.below(60);
-    Sick { request: Request::Append, nth, how: failing(dice, Request::Append) }
+    Sick { call: StoreCall::Append, nth, how: failing(dice, StoreCall::Append) }
 }
 
 /// The other requests: a process makes one or two of a kind, but for those that it makes as time passes.
 fn sick_beside(dice: &mut Dice) -> Sick {
-    use Request as R;
-    const MOST: [(Request, u64); 5] = [(R::Claim, 4), (R::Renew, 60), (R::Release, 2), (R::Read, 4), (R::Inbox, 150)];
-    let (request, most) = *dice.pick(&MOST);
+    use StoreCall as C;
+    const MOST: [(StoreCall, u64); 5] = [(C::Claim, 4), (C::Renew, 60), (C::Release, 2), (C::Read, 4), (C::Inbox, 150)];
+    let (call, most) = *dice.pick(&MOST);
     let nth = 1 + dice.below(most);
-    Sick { request, nth, how: failing(dice, request) }
+    Sick { call, nth, how: failing(dice, call) }
 }
 
-fn failing(dice: &mut Dice, request: Request) -> Failing {
+fn failing(dice: &mut Dice, call: StoreCall) -> Failing {
     match dice.below(5) {
-        1 if request.writes() => Failing::Full,
+        1 if call.writes() => Failing::Full,
         0 | 1 => Failing::Eio,
         2 => Failing::AnswerLost,
         3 => Failing::Lost,

@@ -9,7 +9,7 @@
 
 use super::{
     judge::Judge,
-    schedule::{Failing, Request, Sick},
+    schedule::{Failing, Sick, StoreCall},
     vitals::Vitals,
 };
 use crate::{
@@ -37,13 +37,22 @@ pub struct SimStore {
 
 #[derive(Default)]
 struct State {
-    asked: BTreeMap<Request, u64>,
+    /// Requests that were heard.
+    asked: BTreeMap<StoreCall, u64>,
+    /// What is still to fail.
     sick: Vec<Sick>,
+    struck: usize,
     unreachable_until: Option<Timestamp>,
     /// By process: one that is stopped may have written what it never synced.
     tails: BTreeMap<u32, Tail>,
     /// What keeps dead holders' leases, where nobody can know that they are dead.
     kept: Option<Vec<Box<dyn Send + Sync + std::fmt::Debug>>>,
+}
+
+impl State {
+    fn unreachable(&self, now: Timestamp) -> bool {
+        self.unreachable_until.is_some_and(|until| now < until)
+    }
 }
 
 /// What is written and not yet synced.
@@ -59,13 +68,13 @@ impl SimStore {
     /// the local kernel does. `wrap`: what stands between the doors and what is kept.
     pub(super) fn new(
         clock: &Arc<dyn Clock>,
-        (judge, sick): (Arc<Judge>, Vec<Sick>),
+        judge: Arc<Judge>,
         knows_dead: bool,
         wrap: &dyn Fn(Arc<dyn Store>) -> Arc<dyn Store>,
     ) -> Arc<Self> {
         let (now, boot) = (clock.clone(), Arc::new(super::vitals::VirtualBoot::since(Span::hours(1))));
         let kept = MemoryStore::new(Clocks { now: Arc::new(move || now.now()), boot: boot.clone() }).expiring();
-        let state = State { sick, kept: (!knows_dead).then(Vec::new), ..State::default() };
+        let state = State { kept: (!knows_dead).then(Vec::new), ..State::default() };
         Arc::new(Self { inner: wrap(Arc::new(kept)), clock: clock.clone(), boot, judge, state: Mutex::new(state) })
     }
 
@@ -88,32 +97,37 @@ impl SimStore {
         }
     }
 
+    /// From now on these requests fail, counted from here.
+    pub(super) fn sickens(&self, sick: Vec<Sick>) {
+        let mut state = self.state();
+        (state.asked, state.sick) = (BTreeMap::new(), sick);
+    }
+
     /// How many of the faults struck.
     pub(super) fn struck(&self) -> usize {
-        let state = self.state();
-        let asked = |request| state.asked.get(&request).copied().unwrap_or(0);
-        state.sick.iter().filter(|sick| sick.nth <= asked(sick.request)).count()
+        self.state().struck
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How this request fails, if it does.
-    fn next_fault(&self, request: Request) -> Option<Failing> {
-        let mut state = self.state();
-        let asked = state.asked.entry(request).or_default();
-        *asked += 1;
-        let this = *asked;
-        let found = state.sick.iter().find(|sick| (sick.request, sick.nth) == (request, this)).map(|sick| sick.how);
-        if let Some(Failing::Unreachable(span)) = found {
-            state.unreachable_until = Some(self.clock.now() + span);
+    /// A request is heard. How it fails, if it does.
+    fn hears(&self, call: StoreCall) -> Option<Failing> {
+        let (mut state, now) = (self.state(), self.clock.now());
+        if state.unreachable(now) {
+            return None;
         }
-        found
-    }
-
-    fn unreachable(&self) -> bool {
-        self.state().unreachable_until.is_some_and(|until| self.clock.now() < until)
+        let asked = state.asked.entry(call).or_default();
+        *asked += 1;
+        let this = (call, *asked);
+        let place = state.sick.iter().position(|sick| (sick.call, sick.nth) == this)?;
+        state.struck += 1;
+        let how = state.sick.remove(place).how;
+        if let Failing::Unreachable(span) = how {
+            state.unreachable_until = Some(now + span);
+        }
+        Some(how)
     }
 
     async fn sleep(&self, span: Span) {
@@ -123,15 +137,6 @@ impl SimStore {
 
 fn outage(applied: Applied, why: &str) -> StoreError {
     StoreError::Outage { applied, why: why.to_owned() }
-}
-
-/// A request that the store turns down.
-fn turned_down(fault: Option<Failing>) -> Result<(), StoreError> {
-    match fault {
-        Some(Failing::Eio) => Err(outage(Applied::No, "input/output error")),
-        Some(Failing::Full) => Err(outage(Applied::No, "no space left on device")),
-        _ => Ok(()),
-    }
 }
 
 /// Nobody knows whether it was done.
@@ -150,7 +155,11 @@ impl Door {
     /// The way there, which may be closed.
     async fn reach(&self) -> Result<(), StoreError> {
         self.vitals.point().await;
-        if self.store.unreachable() {
+        self.connect().await
+    }
+
+    async fn connect(&self) -> Result<(), StoreError> {
+        if self.store.state().unreachable(self.store.clock.now()) {
             self.store.sleep(Span::secs(2)).await;
             self.vitals.awake().await;
             return Err(outage(Applied::No, "the store does not answer"));
@@ -158,25 +167,35 @@ impl Door {
         Ok(())
     }
 
-    async fn back<T>(&self, answer: T) -> T {
+    /// The way there of a request that may fail. What is still to become of it.
+    async fn arrives(&self, call: StoreCall) -> Result<Option<Failing>, StoreError> {
         self.vitals.point().await;
-        answer
+        let fault = self.store.hears(call);
+        self.connect().await?;
+        match fault {
+            Some(Failing::Eio) => Err(outage(Applied::No, "input/output error")),
+            Some(Failing::Full) => Err(outage(Applied::No, "no space left on device")),
+            _ => Ok(fault),
+        }
     }
 
-    /// A request and its answer, with what becomes of it.
+    /// The way back of an answer, which may be lost.
+    async fn back<T>(&self, fault: Option<Failing>, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.vitals.point().await;
+        if fault == Some(Failing::AnswerLost) { Err(no_answer()) } else { answer }
+    }
+
+    /// A request and its answer, with what becomes of them.
     async fn ask<T>(
         &self,
-        request: Request,
+        call: StoreCall,
         done: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let fault = self.store.next_fault(request);
-        self.reach().await?;
-        turned_down(fault)?;
+        let fault = self.arrives(call).await?;
         if fault == Some(Failing::Lost) {
             return Err(no_answer());
         }
-        let answer = self.back(done.await?).await;
-        if fault == Some(Failing::AnswerLost) { Err(no_answer()) } else { Ok(answer) }
+        self.back(fault, done.await).await
     }
 
     /// The end of a lease that was asked for at an instant of this machine's: never later than the store
@@ -185,9 +204,11 @@ impl Door {
         BootInstant(asked.0 + LEASE.0)
     }
 
-    /// A claim's answer in this machine's time: its clock and the store's have nothing in common but
+    /// A claim, and its answer in this machine's time: its clock and the store's have nothing in common but
     /// their pace.
-    fn taken(&self, mut claim: Claim, asked: BootInstant) -> Claim {
+    async fn lease(&self, claim: impl Future<Output = Result<Claim, StoreError>>) -> Result<Claim, StoreError> {
+        let asked = self.boot.boot();
+        let mut claim = claim.await?;
         if let Claim::Held(fence) = &mut claim {
             let quiet = fence.quiet.since(self.store.boot.boot());
             fence.quiet = BootInstant(self.boot.boot().0 + quiet.0);
@@ -197,7 +218,7 @@ impl Door {
                 kept.extend(fence.alive.take());
             }
         }
-        claim
+        Ok(claim)
     }
 
     async fn commit(&self, fence: &Fence, run: &RunId, after: Seq, batch: &[Event]) -> Result<Head, StoreError> {
@@ -212,19 +233,11 @@ impl Door {
 #[async_trait]
 impl Store for Door {
     async fn claim(&self, key: &LeaseKey, who: &Who) -> Result<Claim, StoreError> {
-        let claim = async {
-            let asked = self.boot.boot();
-            Ok(self.taken(self.store.inner.claim(key, who).await?, asked))
-        };
-        self.ask(Request::Claim, claim).await
+        self.ask(StoreCall::Claim, self.lease(self.store.inner.claim(key, who))).await
     }
 
     async fn seize(&self, key: &LeaseKey, who: &Who, from: Epoch) -> Result<Claim, StoreError> {
-        let claim = async {
-            let asked = self.boot.boot();
-            Ok(self.taken(self.store.inner.seize(key, who, from).await?, asked))
-        };
-        self.ask(Request::Claim, claim).await
+        self.ask(StoreCall::Claim, self.lease(self.store.inner.seize(key, who, from))).await
     }
 
     async fn renew(&self, fence: &Fence) -> Result<BootInstant, StoreError> {
@@ -233,17 +246,15 @@ impl Store for Door {
             self.store.inner.renew(fence).await?;
             Ok(Self::end(asked))
         };
-        self.ask(Request::Renew, renewal).await
+        self.ask(StoreCall::Renew, renewal).await
     }
 
     async fn release(&self, fence: Fence) -> Result<(), StoreError> {
-        self.ask(Request::Release, self.store.inner.release(fence)).await
+        self.ask(StoreCall::Release, self.store.inner.release(fence)).await
     }
 
     async fn append(&self, fence: &Fence, run: &RunId, after: Seq, batch: &[Event]) -> Result<Head, StoreError> {
-        let fault = self.store.next_fault(Request::Append);
-        self.reach().await?;
-        turned_down(fault)?;
+        let fault = self.arrives(StoreCall::Append).await?;
         let own = Fence { key: fence.key.clone(), alive: None, ..*fence };
         let tail = Tail { fence: own, run: run.clone(), after, batch: batch.to_vec() };
         self.store.state().tails.insert(self.vitals.number, tail);
@@ -254,13 +265,12 @@ impl Store for Door {
             self.store.state().tails.remove(&self.vitals.number);
             return Err(no_answer());
         }
-        let head = self.commit(fence, run, after, batch).await?;
-        self.vitals.point().await;
-        if fault == Some(Failing::AnswerLost) { Err(no_answer()) } else { Ok(head) }
+        let head = self.commit(fence, run, after, batch).await;
+        self.back(fault, head).await
     }
 
     async fn read(&self, run: &RunId, from: Seq) -> Result<Vec<Event>, StoreError> {
-        self.ask(Request::Read, self.store.inner.read(run, from)).await
+        self.ask(StoreCall::Read, self.store.inner.read(run, from)).await
     }
 
     async fn runs(&self, key: Option<&LeaseKey>) -> Result<Vec<RunHead>, StoreError> {
@@ -279,7 +289,7 @@ impl Store for Door {
     }
 
     async fn inbox(&self, run: &RunId, after: ControlId) -> Result<Vec<Posted>, StoreError> {
-        self.ask(Request::Inbox, self.store.inner.inbox(run, after)).await
+        self.ask(StoreCall::Inbox, self.store.inner.inbox(run, after)).await
     }
 
     async fn checkup(&self) -> Result<Checkup, StoreError> {

@@ -18,7 +18,7 @@ pub struct Played {
     pub seed: u64,
     /// What was to go wrong.
     pub schedule: Schedule,
-    /// How much of it did, before the run had ended.
+    /// How much of it did.
     pub struck: usize,
     /// How the run came to rest.
     pub rest: Rest,
@@ -34,8 +34,6 @@ pub struct Played {
     pub ends: Vec<String>,
     /// The journal.
     pub events: Vec<Event>,
-    /// Requests that left for the world.
-    pub sent: u64,
 }
 
 /// How a run came to rest.
@@ -63,7 +61,6 @@ impl Played {
             not_done: vec![],
             ends: vec![],
             events: vec![],
-            sent: 0,
         }
     }
 
@@ -115,7 +112,6 @@ pub(super) async fn judge(
         lived,
         ends,
         events,
-        sent: stage.wire.sent(),
     }
 }
 

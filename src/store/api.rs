@@ -123,7 +123,7 @@ pub struct Fence {
 
 impl Fence {
     /// Returns when a holder that is not known to be dead can send nothing more. The lease is kept
-    /// alive meanwhile; `nap` sleeps.
+    /// alive meanwhile; `nap` sleeps. A store that cannot be reached now may be in a moment.
     pub async fn outwait<N: Future<Output = ()>>(
         mut self,
         store: &dyn Store,
@@ -137,7 +137,10 @@ impl Fence {
                 return Ok(self);
             }
             nap(left.min(NAP)).await;
-            self.deadline = store.renew(&self).await?;
+            match store.renew(&self).await {
+                Err(StoreError::Outage { .. }) if boot.boot() < self.deadline => {}
+                renewed => self.deadline = renewed?,
+            }
         }
     }
 }

@@ -106,7 +106,7 @@ impl Journal {
         self.fence.deadline
     }
     /// Gives the lease back; the run stays as it is. What it told is durable: a store that does not answer now
-    /// takes none of it back, and the lease ends with its process or in its time.
+    /// takes none of it back, and the lease ends with this or in its time.
     pub async fn release(self) -> Result<(), StoreError> {
         match self.store.release(self.fence).await {
             Err(StoreError::Outage { .. }) => Ok(()),

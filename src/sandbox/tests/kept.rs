@@ -1,6 +1,6 @@
 //! The world on disk: what a killed process leaves, and what other processes see.
 
-use super::{Bench, START, run, runbook};
+use super::{Bench, run, runbook};
 use crate::{
     clock::{Clock, Span, Timestamp, TokioClock},
     driver::Look,
@@ -172,8 +172,37 @@ fn of_many_that_open_a_new_world_at_once_nobody_is_turned_away() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_killed_process_loses_the_time_since_something_was_recorded_and_never_more_than_a_minute() {
+    for (then, keeps, lost) in [(30, true, 30), (90, false, 30), (90, false, 59), (20, true, 0)] {
+        let home = tempfile::tempdir().unwrap();
+        let (sandbox, clock) = open(home.path());
+        let lives = async |span: u64| {
+            clock.sleep_until(clock.now() + Span::secs(span)).await;
+            sandbox.lived().unwrap();
+        };
+        lives(then).await;
+        if keeps {
+            sandbox.keep_time().unwrap();
+        }
+        let kept = clock.now();
+        lives(lost).await;
+        // Nothing of a killed process runs any more.
+        std::mem::forget(sandbox);
+        assert_eq!(open(home.path()).1.now(), kept, "{then} s, then {lost} s");
+    }
+}
+
 #[test]
-fn a_later_instant_of_the_journal_moves_the_clock_on() {
-    let opened = Opened::in_memory(&runbook(DbEngine::Postgres), 1, START, &[]).unwrap();
-    assert_eq!(opened.not_before(START + Span::hours(1)).now_at_open(), START + Span::hours(1));
+fn a_later_instant_of_the_journal_moves_the_clock_on_at_any_speed() {
+    let book = runbook(DbEngine::Postgres);
+    for speed in [Speed::Max, Speed::Times(1)] {
+        let home = tempfile::tempdir().unwrap();
+        let known = Opened::open(home.path(), &book, &options()).unwrap().now_at_open() + Span::mins(1);
+        let later = Options { not_before: Some(known), speed: Some(speed), ..options() };
+        let taken_up = Opened::take_up(home.path(), &book.digest, &later).unwrap();
+        assert_eq!(taken_up.now_at_open(), known);
+        let next = Opened::peek(home.path(), &book, &Options { speed: None, ..options() }).unwrap();
+        assert!(speed == Speed::Max || next.now_at_open() >= known, "who looks now sees no earlier time than the run");
+    }
 }

@@ -6,7 +6,7 @@ use lifeboat::{
     ids::StepId,
     model::{Direction, Mode},
     sandbox::Fault,
-    simulation::{Blow, Deed, Failing, Played, Request, Schedule, Seams, Sick, Slow, Trouble, Troubles},
+    simulation::{Blow, Deed, Failing, Played, Schedule, Seams, Sick, Slow, StoreCall, Trouble, Troubles},
 };
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ fn faults(names: &[&str]) -> Vec<Fault> {
 
 /// An append that fails.
 fn append(nth: u64, how: Failing) -> Sick {
-    Sick { request: Request::Append, nth, how }
+    Sick { call: StoreCall::Append, nth, how }
 }
 
 fn strikes(skew: i64, blows: &[(u64, Deed)]) -> Trouble {
@@ -79,9 +79,9 @@ fn seed_117_a_cancelled_run_that_is_interrupted_at_its_end_lets_its_process_go()
 /// told as one that broke.
 #[test]
 fn a_run_is_over_though_its_lease_cannot_be_given_back() {
-    for how in [Failing::Eio, Failing::Full, Failing::AnswerLost, Failing::Lost] {
-        let release = Sick { request: Request::Release, nth: 1, how };
-        let played = plays(1, Mode::Planned, Schedule { store: vec![release], ..Schedule::default() });
+    for (how, seed) in [(Failing::Eio, 1), (Failing::Full, 2), (Failing::AnswerLost, 3), (Failing::Lost, 4)] {
+        let release = Sick { call: StoreCall::Release, nth: 1, how };
+        let played = plays(seed, Mode::Planned, Schedule { store: vec![release], ..Schedule::default() });
         assert_eq!((played.ends.len(), played.struck), (1, 1), "{how:?}: {:?}", played.ends);
         assert!(played.ends[0].contains("Finished"), "{how:?}: {:?}", played.ends);
     }
