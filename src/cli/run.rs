@@ -71,6 +71,10 @@ pub(super) async fn begin(
     begin: Start,
 ) -> Result<u8, Failure> {
     equipped(world, &begin.plan)?;
+    if let Some(sandbox) = &world.sandbox {
+        // Runs are put in order by when they began: none after this one may begin earlier.
+        sandbox.keep_time().map_err(|error| Failure::environment(error.to_string()))?;
+    }
     let fence = claim(store, key, consent).await?;
     // Where another run was ended for it, that was asked before: what that one held must not be without a holder.
     let cause = begin.cause.as_ref().filter(|_| begin.supersedes.is_none());
@@ -81,10 +85,6 @@ pub(super) async fn begin(
     }
     let run = begin.plan.run.clone();
     let file = typed(&begin.plan);
-    if let Some(sandbox) = &world.sandbox {
-        // Runs are told apart by when they began: none after this one may begin earlier.
-        sandbox.keep_time().map_err(|error| Failure::environment(error.to_string()))?;
-    }
     let (deps, doors, screen) = open(
         common,
         consent,

@@ -223,8 +223,8 @@ impl StoreCall {
             Self::Renew => "renewal",
             Self::Release => "release",
             Self::Append => "append",
-            Self::Read => "read",
-            Self::Inbox => "look into the inbox",
+            Self::Read => "journal read",
+            Self::Inbox => "inbox read",
         }
     }
 

@@ -13,8 +13,9 @@ fn hung(home: &Home) -> (Running, String, String) {
     let mut first = home.start(&format!("failover RUNBOOK --planned --sandbox --speed 20 --seed 1 {AGREED}"));
     let run = first.until("effect_intended")["run"].as_str().unwrap().to_owned();
     first.stop();
-    while commits(home) {
+    while commits(home) || sends(home, &run) {
         first.wake();
+        first.until("effect_applied");
         first.stop();
     }
     let busy = home.run("resume --sandbox").ends(12).says(&run).says("ada on ").says(" since ").says("last heartbeat ");
@@ -28,6 +29,13 @@ fn commits(home: &Home) -> bool {
         let mut file = Connection::open(home.path().join(file)).unwrap();
         file.transaction_with_behavior(TransactionBehavior::Immediate).is_err()
     })
+}
+
+/// Whether something was intended that has not arrived: awake within its lease, its sender would rightly send it.
+fn sends(home: &Home, run: &str) -> bool {
+    let told = home.run(&format!("show {run} --sandbox --output json")).objects();
+    let intended = told.iter().filter(|event| event["event"] == "effect_intended").count() as u64;
+    intended > home.lived().applied.values().sum()
 }
 
 /// The holder's lease came to its end so long ago.

@@ -5,7 +5,7 @@ use serde_json::json;
 
 #[test]
 fn a_simulation_tells_how_long_how_much_and_how_it_ends() {
-    let home = Home::new();
+    let home = Home::with(&[("rto: 1h, rpo", "rto: 2h, rpo")]);
     let ran = home.run("simulate RUNBOOK --seeds 2 --output json").ends(0);
     let found = &ran.objects()[0];
     assert_eq!((&found["type"], &found["seeds"]), (&"simulated".into(), &2.into()), "{found}");
@@ -18,8 +18,8 @@ fn a_simulation_tells_how_long_how_much_and_how_it_ends() {
 
 #[test]
 fn its_figures_are_those_of_the_worlds_that_it_played() {
-    const PROMISED: u64 = 1_020_000;
-    let home = Home::with(&[("rto: 1h, rpo", "rto: 17m, rpo")]);
+    const PROMISED: u64 = 1_200_000;
+    let home = Home::with(&[("rto: 1h, rpo", "rto: 20m, rpo")]);
     let measured = |seed: u64| {
         let events = home.run(&format!("simulate RUNBOOK --seed {seed} --trace --output json")).objects();
         let rto = events.iter().find(|e| e["event"] == "objective_measured" && e["objective"] == "rto");
@@ -39,8 +39,8 @@ fn its_figures_are_those_of_the_worlds_that_it_played() {
 
 #[test]
 fn one_seed_is_told_step_by_step_with_what_goes_wrong_in_it() {
-    let ran = Home::new().run("simulate RUNBOOK --seed 1 --trace");
-    ran.ends(0).says("seed 1: what goes wrong").says("1 seed").says("--seed 1 --trace");
+    let ran = Home::new().run("simulate RUNBOOK --seed 2 --trace");
+    ran.ends(0).says("seed 2: what goes wrong").says("1 seed").says("--seed 2 --trace");
 }
 
 #[test]
