@@ -1,9 +1,9 @@
 //! SIGKILL at a call into the kernel, then `resume`: the same end, no effect twice.
 //!
-//! A planned failover makes some 5,500 such calls, of which others hear at 1,600 places; an emergency
-//! has 1,100 places, the way home 1,450, a reprotect, which waits long, 6,400. By default 150 places of
-//! a planned failover are tried and fewer of the others, of every kind of call on every file; with
-//! `LIFEBOAT_CRASHES=1000` so many of each, with `LIFEBOAT_CRASHES=all` all of them, which takes hours,
+//! A planned failover makes some 4,500 such calls, of which others hear at 700 places; an emergency has 500
+//! places, the way home 600, a reprotect, which waits long, 1,000. By default 150 places of a planned
+//! failover are tried and fewer of the others, of every kind of call on every file; with
+//! `LIFEBOAT_CRASHES=1000` so many of each, with `LIFEBOAT_CRASHES=all` all of them, which takes half an hour,
 //! with `LIFEBOAT_CRASHES=3/20` the third twentieth of these.
 
 use super::{Case, Place, each, sample};

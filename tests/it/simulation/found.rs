@@ -86,3 +86,19 @@ fn a_run_is_over_though_its_lease_cannot_be_given_back() {
         assert!(played.ends[0].contains("Finished"), "{how:?}: {:?}", played.ends);
     }
 }
+
+/// Who takes a run over waits until the old holder can send nothing more, and keeps its own lease alive
+/// meanwhile: a single renewal without an answer ended it.
+#[test]
+fn who_waits_out_an_old_holder_stands_a_store_that_fails_once() {
+    for (how, seed) in [(Failing::Eio, 1), (Failing::AnswerLost, 2), (Failing::Lost, 3)] {
+        let schedule = Schedule {
+            lives: vec![strikes(0, &[(12, Deed::TakenOver)])],
+            store: vec![Sick { call: StoreCall::Renew, nth: 1, how }],
+            ..Schedule::default()
+        };
+        let played = plays(seed, Mode::Planned, schedule);
+        assert_eq!(played.struck, 2, "{how:?}");
+        assert!(played.ends[1].starts_with("process 2 came to rest"), "{how:?}: {:?}", played.ends);
+    }
+}
