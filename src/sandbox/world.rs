@@ -36,10 +36,8 @@ pub(super) struct World {
 /// last event, and no more than a minute of that.
 impl Drop for World {
     fn drop(&mut self) {
-        if let Some(disk) = self.disk.as_ref().filter(|_| self.speed == Speed::Max) {
-            // Nobody is left to hear of a failure, and the world is only a little younger then.
-            drop(disk.came_to(self.state.now));
-        }
+        // Nobody is left to hear of a failure, and the world is only a little younger then.
+        drop(self.keep_time(self.state.now));
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -61,15 +61,18 @@ impl Wire {
 
     /// From now on these requests take their time, counted from here.
     pub(super) fn slows(&self, slow: Vec<Slow>) {
-        *self.slow.lock().unwrap_or_else(PoisonError::into_inner) = slow;
+        *self.slow() = slow;
         self.sent.store(0, Ordering::Relaxed);
     }
 
     /// How many of them did.
     pub(super) fn struck(&self) -> usize {
-        let (slow, sent) =
-            (self.slow.lock().unwrap_or_else(PoisonError::into_inner), self.sent.load(Ordering::Relaxed));
-        slow.iter().filter(|slow| slow.send <= sent).count()
+        let sent = self.sent.load(Ordering::Relaxed);
+        self.slow().iter().filter(|slow| slow.send <= sent).count()
+    }
+
+    fn slow(&self) -> MutexGuard<'_, Vec<Slow>> {
+        self.slow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether nothing is on its way.
@@ -88,8 +91,10 @@ impl Wire {
             Call::Run(run) => Span(run.limit.0.saturating_sub(self.world.takes(&run.step).0)),
             _ => effect.dark().min(MOST),
         };
-        let slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
-        slow.iter().find(|slow| slow.send == this).map_or(Span::ZERO, |slow| Span(limit.0 * slow.share.min(90) / 100))
+        self.slow()
+            .iter()
+            .find(|slow| slow.send == this)
+            .map_or(Span::ZERO, |slow| Span(limit.0 * slow.share.min(90) / 100))
     }
 
     /// Whether a request outlives its sender.
