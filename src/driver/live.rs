@@ -150,12 +150,7 @@ impl LiveLook {
 
     /// The zone says who answers for it, and what must be answered.
     async fn dns(&self, query: &probe::Dns) -> Result<Seen, LookError> {
-        let records = Target::global(What::Records(query.zone.clone()));
-        let asked = [&records];
-        let (servers, mut seen) = tokio::join!(self.eyes.name_servers(&query.zone), self.eyes.look(&asked));
-        let Some(Ok(Seen::Records(records))) = seen.pop() else {
-            return Err(LookError::Transient { after: None, why: format!("zone {} cannot be read", query.zone) });
-        };
+        let (servers, records) = self.eyes.zone(&query.zone).await?;
         let mut sets = records.weighted(&query.name, &query.record_type);
         let set = sets.find(|s| s.set_identifier.as_ref() == Some(&query.set_identifier)).ok_or_else(|| {
             let why =
@@ -164,7 +159,7 @@ impl LiveLook {
         })?;
         let alias = set.rest.pointer("/alias/name").and_then(serde_json::Value::as_str);
         let wanted = alias.map_or_else(|| Wanted::Values(set.values.clone()), |name| Wanted::Alias(name.to_owned()));
-        Names.look(query, &servers?, &wanted).await
+        Names.look(query, &servers, &wanted).await
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod aws;
 pub mod gather;
+mod lately;
 pub mod live;
 mod names;
 mod postgres;

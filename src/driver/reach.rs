@@ -3,6 +3,7 @@
 use super::{
     LookError,
     aws::Eyes,
+    lately::{FRESH, Lately},
     live::Ground,
     postgres::{Reach, Tls},
 };
@@ -10,27 +11,19 @@ use crate::{
     ids::SiteName,
     model::{Connection, DbEngine, Kind, Password, Tls as Protection},
 };
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-use tokio::time::Instant;
-
-/// A password that was read is used so long: it may be rotated while a run goes on.
-const FRESH: Duration = Duration::from_mins(1);
+use std::{path::Path, sync::Arc};
 
 /// Finds the way to databases.
 pub(super) struct Reaches {
     ground: Ground,
     eyes: Arc<Eyes>,
-    secrets: Mutex<BTreeMap<(SiteName, String), (Instant, String)>>,
+    /// For a while only: passwords may be rotated while a run goes on.
+    secrets: Lately<(SiteName, String), String>,
 }
 
 impl Reaches {
     pub(super) fn new(ground: Ground, eyes: Arc<Eyes>) -> Self {
-        Self { ground, eyes, secrets: Mutex::default() }
+        Self { ground, eyes, secrets: Lately::default() }
     }
 
     /// The folder that files are relative to.
@@ -113,13 +106,11 @@ impl Reaches {
 
     async fn secret(&self, site: &SiteName, name: &str) -> Result<String, LookError> {
         let key = (site.clone(), name.to_owned());
-        let known = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some((_, password)) = known.filter(|(at, _)| at.elapsed() < FRESH) {
+        if let Some(password) = self.secrets.told(&key, FRESH) {
             return Ok(password);
         }
         let password = Box::pin(self.eyes.secret(site, name)).await?;
-        let read = (Instant::now(), password.clone());
-        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).insert(key, read);
+        self.secrets.tell(key, password.clone());
         Ok(password)
     }
 }

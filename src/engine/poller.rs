@@ -1,20 +1,24 @@
 //! When to look again. `decide` says what it waits on, never when to look.
 //!
 //! One look serves all who wait on a site's Region: descriptions are asked for together, what takes
-//! a time of its own is asked for alone and keeps nobody waiting. Where one request describes many
-//! things ([`Question`]), all who wait for an answer to it have one as often as the one among them who
-//! needs it most. How long an answer may take is the target's own ([`What::patience`]).
+//! a time of its own is asked for alone and keeps nobody waiting. All who wait for an answer to one
+//! [`Question`] have one as often as the one among them who needs it most. How long an answer may take is
+//! the target's own ([`What::patience`]).
 //!
 //! What was never seen is looked at once; what moves is looked at in proportion to how long it has
-//! moved already. What is done at once is seen at once (pauses begin at 50 ms), then a look costs 1.7 %
-//! of the wait on average (3.4 %, at least 0.7 s, at most ten), which makes 150 looks in the first ten
+//! moved already. What is done at once is seen at once (pauses begin at 50 ms), then a look costs 1.8 %
+//! of the wait on average (3.6 %, at least 0.9 s, at most ten), which makes 136 looks in the first ten
 //! minutes. Where the store tells how long a call takes as a rule, looks are half as many before that
 //! time, and three times as many in it. What does not answer does not move: how long its silence has
 //! lasted says nothing of its end, and a site that returns writable must be met at once, so it is looked
-//! at every five seconds (every ten, once the allowance below is spent).
+//! at every five seconds (every twelve, once the allowance below is spent).
 //!
-//! However many wait, no question is asked more often than [`Allowance`] grants. It counts repeated
-//! looks alone: a step that begins never waits for it.
+//! However many wait, a service of a Region is asked no more often than for one of them: where it takes
+//! several requests to answer all of them, each is made as many times more seldom, within one
+//! [`Allowance`]. It counts what is repeated alone. What was not seen since it was needed or changed is
+//! looked at without it: neither a step that begins nor one that ends waits for it.
+
+mod allowance;
 
 use super::{
     past::{Past, Usual},
@@ -26,32 +30,28 @@ use crate::{
     ids::{Region, SiteName},
     world::{Question, Seen, Sight, Target, What, World},
 };
+use allowance::Allowance;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-/// When a target is due again.
-fn due(interest: &Interest<'_>, last: Option<&Sight>, usual: Option<Usual>, now: Timestamp) -> Timestamp {
+/// When a target is due again, where so many requests share its service.
+fn due(interest: &Interest<'_>, last: Option<&Sight>, usual: Option<Usual>, load: u64, now: Timestamp) -> Timestamp {
     let Some(last) = last.filter(|last| last.at >= interest.oldest) else { return now.max(interest.not_before) };
+    let waited = last.at.since(interest.since);
     let silent = matches!(last.seen, Seen::Unknown { .. });
-    let pause =
-        if silent { Span(proportional(waited(interest, now)).0.min(5_000)) } else { pause(interest, usual, now) };
-    (last.at + pause).max(interest.not_before)
-}
-
-fn waited(interest: &Interest<'_>, now: Timestamp) -> Span {
-    now.since(interest.since)
+    let pause = if silent { Span(proportional(waited).0.min(5_000)) } else { pause(waited, usual) };
+    (last.at + pause * load).max(interest.not_before)
 }
 
 fn proportional(waited: Span) -> Span {
-    let least = (50 + waited.0 / 3).min(700);
-    Span((waited.0 * 34 / 1000).clamp(least, 10_000))
+    let least = (50 + waited.0 / 3).min(900);
+    Span((waited.0 * 36 / 1000).clamp(least, 10_000))
 }
 
-/// How long after a look the next one is due, of what moves.
-fn pause(interest: &Interest<'_>, usual: Option<Usual>, now: Timestamp) -> Span {
-    let waited = waited(interest, now);
+/// How long after a look the next one is due, of what has moved so long then.
+fn pause(waited: Span, usual: Option<Usual>) -> Span {
     let pause = proportional(waited);
     match usual {
         // Not beyond the first moment at which it may well be done.
@@ -67,46 +67,6 @@ fn pause(interest: &Interest<'_>, usual: Option<Usual>, now: Timestamp) -> Span 
     }
 }
 
-/// How often a question may be repeated: 150 times in ten minutes at most, ninety of them at once, and
-/// while many begin to wait one after another no more often than for one of them.
-#[derive(Debug, Clone, Copy)]
-struct Allowance {
-    looks: u64,
-    /// When the last one was added.
-    filled: Timestamp,
-    /// Since when somebody has waited all the time.
-    since: Timestamp,
-    /// The last look.
-    last: Option<Timestamp>,
-}
-
-impl Allowance {
-    const AT_ONCE: u64 = 90;
-    const ONE_EVERY: Span = Span::secs(10);
-
-    fn full(now: Timestamp) -> Self {
-        Self { looks: Self::AT_ONCE, filled: now, since: now, last: None }
-    }
-
-    /// When the next look may be made.
-    fn next(&mut self, now: Timestamp) -> Timestamp {
-        let more = now.since(self.filled).0 / Self::ONE_EVERY.0;
-        self.filled = self.filled + Self::ONE_EVERY * more;
-        self.looks += more;
-        if self.looks >= Self::AT_ONCE {
-            (self.looks, self.filled) = (Self::AT_ONCE, now);
-        }
-        let gap = proportional(now.since(self.since)).0.min(700);
-        let rested = self.last.map_or(now, |last| last + Span(gap));
-        if self.looks > 0 { rested } else { rested.max(self.filled + Self::ONE_EVERY) }
-    }
-
-    fn take(&mut self, now: Timestamp) {
-        self.looks -= 1;
-        self.last = Some(now);
-    }
-}
-
 /// Who looks, at what, and what is on its way.
 pub(super) struct Poller {
     look: Arc<dyn Look>,
@@ -114,13 +74,13 @@ pub(super) struct Poller {
     limits: BTreeMap<SiteName, Span>,
     flying: BTreeMap<u64, BTreeSet<Target>>,
     next: u64,
-    allowances: BTreeMap<Asked, Allowance>,
+    allowances: BTreeMap<Office, Allowance>,
     /// How long calls took before.
     pub(super) past: Past,
 }
 
-/// A question to a site.
-type Asked = (SiteName, Region, Question);
+/// Who is asked: a service of a site's Region.
+type Office = (SiteName, Region, &'static str);
 
 /// A look to be made.
 pub(super) struct Glance {
@@ -134,8 +94,48 @@ pub(super) struct Glance {
     pub(super) look: Arc<dyn Look>,
 }
 
+/// Who wants to see something.
+struct Wants<'a> {
+    target: &'a Target,
+    interest: &'a Interest<'a>,
+    last: Option<&'a Sight>,
+    /// No request describes another of its kind.
+    alone: bool,
+}
+
+impl Wants<'_> {
+    /// Whether it is the first look since it is needed: of what is asked for alone also the first since it
+    /// was changed.
+    fn begins(&self) -> bool {
+        match self.last {
+            None => self.alone || self.interest.after.is_none(),
+            Some(last) => last.at < self.interest.oldest || self.alone && last.at < self.interest.since,
+        }
+    }
+}
+
+/// All who want something of a service, by their questions.
+#[derive(Default)]
+struct Queue<'a>(BTreeMap<Question, Vec<Wants<'a>>>);
+
+impl Queue<'_> {
+    /// How many requests are repeated for all of them.
+    fn load(&self) -> u64 {
+        let repeats = self.0.iter().filter(|(_, all)| !all.iter().all(Wants::begins));
+        repeats.map(|(question, _)| question.requests()).sum::<u64>().max(1)
+    }
+
+    /// The questions that are waited for.
+    fn moving(&self) -> BTreeSet<Question> {
+        let moves = |all: &[Wants<'_>]| all.iter().any(|wants| wants.interest.after.is_some());
+        self.0.iter().filter(|(_, all)| moves(all)).map(|(question, _)| question.clone()).collect()
+    }
+}
+
 /// Who waits for one answer, and when it is due.
 struct Waiting<'a> {
+    /// What a service is asked, of which so many requests are repeated; none where no service is.
+    asked: Option<(&'a Office, &'a Question, u64)>,
     targets: Vec<&'a Target>,
     /// For somebody who has seen nothing yet.
     first: Option<Timestamp>,
@@ -156,17 +156,20 @@ impl Poller {
         world: &World,
         now: Timestamp,
     ) -> (Vec<Glance>, Option<Timestamp>) {
-        let moves = wanted.iter().filter(|(_, interest)| interest.after.is_some());
-        let moving: BTreeSet<_> = moves.filter_map(|(target, _)| asked(target)).collect();
-        let over = self.allowances.iter_mut().filter(|(asked, _)| !moving.contains(*asked));
-        over.for_each(|(_, allowance)| allowance.since = now);
+        let (queues, others) = queues(wanted, world);
+        let idle = BTreeSet::new();
+        let moving: BTreeMap<_, _> = queues.iter().map(|(office, queue)| (office, queue.moving())).collect();
+        for (office, allowance) in &mut self.allowances {
+            allowance.keep(moving.get(office).unwrap_or(&idle));
+        }
         let (mut groups, mut next): (BTreeMap<_, Vec<Target>>, Option<Timestamp>) = (BTreeMap::new(), None);
-        for waiting in self.waiting(wanted, world, now) {
-            let at = self.leaves(&waiting, &moving, now);
+        for waiting in self.waiting(&queues, &others, now) {
+            let moves = waiting.asked.is_some_and(|(office, ..)| !moving[office].is_empty());
+            let at = self.leaves(&waiting, moves, now);
             if at <= now {
                 for target in waiting.targets {
-                    // Another service of a site that hangs must not make the site look dead.
-                    let alone = target.what == What::Site;
+                    // Another service that hangs must not make the databases look dead.
+                    let alone = target.what.question() == Some(Question::Instances);
                     groups.entry((target.company(), alone)).or_default().push(target.clone());
                 }
             } else {
@@ -183,55 +186,69 @@ impl Poller {
         (glances.collect(), next)
     }
 
-    /// All who wait and are not being answered, by the request that would answer them.
+    /// All who wait and are not being answered, by the request that would answer them; who is due longest
+    /// comes first.
     fn waiting<'a>(
         &self,
-        wanted: &'a BTreeMap<Target, Interest<'_>>,
-        world: &World,
+        queues: &'a BTreeMap<Office, Queue<'a>>,
+        others: &'a [Wants<'a>],
         now: Timestamp,
     ) -> Vec<Waiting<'a>> {
         let flying: BTreeSet<_> = self.flying.values().flatten().collect();
-        let mut shared: BTreeMap<Asked, Waiting<'a>> = BTreeMap::new();
-        let mut alone = vec![];
-        for (target, interest) in wanted.iter().filter(|(t, _)| !flying.contains(t)) {
-            let last = world.sight(target);
-            let at = due(interest, last, interest.after.and_then(|call| self.past.usual(call)), now);
-            let begins = interest.after.is_none() && last.is_none_or(|last| last.at < interest.oldest);
-            let (first, again) = if begins { (Some(at), None) } else { (None, Some(at)) };
-            let Some(asked) = asked(target) else {
-                alone.push(Waiting { targets: vec![target], first: Some(at), again: None });
-                continue;
-            };
-            let all = shared.entry(asked).or_insert_with(|| Waiting { targets: vec![], first, again });
-            if interest.not_before <= now {
-                all.targets.push(target);
+        let due = |wants: &Wants<'_>, load| {
+            if wants.begins() {
+                return now.max(wants.interest.not_before);
             }
-            all.first = [all.first, first].into_iter().flatten().min();
-            all.again = [all.again, again].into_iter().flatten().min();
+            let usual = wants.interest.after.and_then(|call| self.past.usual(call));
+            due(wants.interest, wants.last, usual, load, now)
+        };
+        let unanswered = |wants: &&Wants<'_>| !flying.contains(wants.target);
+        let alone = |wants: &'a Wants<'a>| Waiting {
+            asked: None,
+            targets: vec![wants.target],
+            first: Some(due(wants, 1)),
+            again: None,
+        };
+        let mut all: Vec<_> = others.iter().filter(unanswered).map(alone).collect();
+        for (office, queue) in queues {
+            let load = queue.load();
+            for (question, everybody) in &queue.0 {
+                let asked = Some((office, question, load));
+                let mut waiting = Waiting { asked, targets: vec![], first: None, again: None };
+                for wants in everybody.iter().filter(unanswered) {
+                    if wants.interest.not_before <= now {
+                        waiting.targets.push(wants.target);
+                    }
+                    let side = if wants.begins() { &mut waiting.first } else { &mut waiting.again };
+                    let at = due(wants, load);
+                    *side = Some(side.map_or(at, |earlier| earlier.min(at)));
+                }
+                if waiting.first.or(waiting.again).is_some() {
+                    all.push(waiting);
+                }
+            }
         }
-        alone.extend(shared.into_values());
-        alone
+        all.sort_by_key(|waiting| waiting.again);
+        all
     }
 
-    /// When a look for those who wait leaves; where that is now, it is counted.
-    fn leaves(&mut self, waiting: &Waiting<'_>, moving: &BTreeSet<Asked>, now: Timestamp) -> Timestamp {
-        let Some(asked) = waiting.targets.first().and_then(|target| asked(target)) else {
-            return waiting.first.or(waiting.again).unwrap_or(now);
-        };
-        let Some(again) = waiting.again else {
-            if !moving.contains(&asked) {
-                // Nobody waits for something that moves: what follows is another wait.
-                self.allowances.remove(&asked);
+    /// When a look for those who wait leaves; where that is now, it is counted. `moves`: somebody waits for
+    /// something of that service that moves.
+    fn leaves(&mut self, waiting: &Waiting<'_>, moves: bool, now: Timestamp) -> Timestamp {
+        let (Some((office, question, load)), Some(again)) = (waiting.asked, waiting.again) else {
+            if let Some((office, ..)) = waiting.asked.filter(|_| !moves) {
+                // What follows is another wait.
+                self.allowances.remove(office);
             }
             return waiting.first.unwrap_or(now);
         };
         if let Some(first) = waiting.first.filter(|first| *first <= now) {
             return first;
         }
-        let allowance = self.allowances.entry(asked).or_insert_with(|| Allowance::full(now));
-        let at = again.max(allowance.next(now));
+        let allowance = self.allowances.entry(office.clone()).or_insert_with(|| Allowance::full(now));
+        let at = again.max(allowance.next(question, load, now));
         if at <= now {
-            allowance.take(now);
+            allowance.take(question, now);
         }
         waiting.first.map_or(at, |first| first.min(at))
     }
@@ -268,8 +285,23 @@ impl Poller {
     }
 }
 
-fn asked(target: &Target) -> Option<Asked> {
-    target.what.question().map(|question| (target.site.clone(), target.region.clone(), question))
+/// All who want to see something: by the service that is asked, and those who ask none.
+fn queues<'a>(
+    wanted: &'a BTreeMap<Target, Interest<'_>>,
+    world: &'a World,
+) -> (BTreeMap<Office, Queue<'a>>, Vec<Wants<'a>>) {
+    let (mut queues, mut others): (BTreeMap<_, Queue<'a>>, _) = (BTreeMap::new(), vec![]);
+    for (target, interest) in wanted {
+        let last = world.sight(target);
+        let Some((service, question)) = target.what.service().zip(target.what.question()) else {
+            others.push(Wants { target, interest, last, alone: true });
+            continue;
+        };
+        let office = (target.site.clone(), target.region.clone(), service);
+        let wants = Wants { target, interest, last, alone: !question.is_shared() };
+        queues.entry(office).or_default().0.entry(question).or_default().push(wants);
+    }
+    (queues, others)
 }
 
 /// Makes a look, within its limit; what does not answer is unknown.

@@ -77,8 +77,11 @@ pub(super) fn context<'a>(cx: &Cx<'a>, step: &'a PlanStep, run: &'a StepRun, inp
     }
 }
 
-/// What guards a send was seen so long ago at most; longer than two looks, one after the other, may take.
-const GUARDED: Span = Span::secs(25);
+/// What anything is done on was seen so long ago at most; longer than two looks, one after the other, may take.
+fn recent(target: &Target, now: Timestamp) -> Timestamp {
+    const RECENT: Span = Span::secs(25);
+    now.before(RECENT.max(target.what.patience() * 2))
+}
 
 /// What must be looked at for a step that runs, and the oldest sight of each that counts.
 pub(super) fn needed(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs) -> BTreeMap<Target, Timestamp> {
@@ -99,9 +102,9 @@ pub(super) fn about_to(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inp
     }
 }
 
-/// What a step needs to see, and what its action does next as soon as all that itself asks is known: once
-/// that is to send something, what guards it is needed too. What may not be repeated is sent only on what was
-/// seen since the attempt began.
+/// What a step needs to see, and what its action does next as soon as all that itself asks is known. While it
+/// waits, only what it waits on is looked at; before anything comes of it, all else once more, with what guards
+/// a send. What may not be repeated is sent only on what was seen since the attempt began.
 fn outlook(
     cx: &Cx<'_>,
     step: &PlanStep,
@@ -109,12 +112,35 @@ fn outlook(
     inputs: &Inputs,
 ) -> (BTreeMap<Target, Timestamp>, Option<Next>) {
     let step_cx = context(cx, step, run, inputs);
-    let own: BTreeMap<_, _> = inputs.targets(&step_cx).into_iter().map(|target| (target, Timestamp(0))).collect();
-    let next = are_seen(cx, &own).then(|| inputs.next(&step_cx, cx.world));
-    let (Some(Next::Send { effect, .. }), Some(action)) = (&next, &inputs.action) else { return (own, next) };
-    let oldest = if effect.class() == Class::Desired { Timestamp(0) } else { run.past_now().started };
-    let guard = writers::targets(action, &step_cx, cx.world).into_iter().map(|t| (t, oldest.max(cx.now - GUARDED)));
-    (own.into_keys().map(|target| (target, oldest)).chain(guard).collect(), next)
+    let mut own: BTreeMap<_, _> = inputs.targets(&step_cx).into_iter().map(|target| (target, Timestamp(0))).collect();
+    if !are_seen(cx, &own) {
+        return (own, None);
+    }
+    let next = inputs.next(&step_cx, cx.world);
+    match &next {
+        // People take their time.
+        Next::Ask { .. } => return (own, Some(next)),
+        Next::Wait { on, holds, .. } if !turns(run, *holds) => {
+            let on: BTreeSet<_> = on.iter().collect();
+            own.retain(|target, _| on.contains(target));
+            return (own, Some(next));
+        }
+        Next::Wait { .. } | Next::Done { .. } | Next::Stuck { .. } | Next::Send { .. } => {}
+    }
+    let mut oldest = Timestamp(0);
+    if let (Next::Send { effect, .. }, Some(action)) = (&next, &inputs.action) {
+        own.extend(writers::targets(action, &step_cx, cx.world).into_iter().map(|target| (target, oldest)));
+        if effect.class() != Class::Desired {
+            oldest = run.past_now().started;
+        }
+    }
+    own.iter_mut().for_each(|(target, seen)| *seen = oldest.max(recent(target, cx.now)));
+    (own, Some(next))
+}
+
+/// Whether what holds is otherwise than it was when that was last told.
+fn turns(run: &StepRun, holds: Option<bool>) -> bool {
+    holds.is_some_and(|holds| holds != run.past_now().holding_since.is_some())
 }
 
 /// Whether all of it was seen, and not too long ago.
@@ -248,12 +274,11 @@ fn wait(
     (until, holds, why): (Option<Timestamp>, Option<bool>, String),
     turn: &mut Turn,
 ) {
-    let was = run.past_now().holding_since.is_some();
     // Tried again as the runbook says: a probe that says no ends the attempt.
     if let (Some(false), Some(retry), false) = (holds, step.retry, step.draft.action.as_deref() == Some("wait")) {
         return again(cx, step, run, why, retry, turn);
     }
-    if holds.is_some_and(|holds| holds != was) {
+    if turns(run, holds) {
         turn.push(EventKind::Observed { step: step.id.clone(), facts: vec![fact(step.id.as_str(), why)], holds });
     }
     turn.wake(until.unwrap_or(run.deadline).min(run.deadline).max(cx.now + Span::ms(1)));

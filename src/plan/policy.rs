@@ -158,6 +158,10 @@ impl Names<'_> {
             On::ParameterGroup => db.parameter_group.iter().map(|name| rds("pg", name)).collect(),
             On::OtherGroups => ["og", "subgrp"].map(|sort| rds(sort, "*")).into(),
             On::Snapshot => named("snapshot", "name").iter().map(|name| rds("snapshot", name)).collect(),
+            On::Snapshots => {
+                let any = named("snapshot", "name").first().map(|_| rds("snapshot", "*"));
+                any.into_iter().collect()
+            }
             On::Key => db.kms_key.iter().map(|key| self.key(key)).collect(),
             On::Metrics => vec![Thing::of(&db.identifier, "*".into())],
             _ => vec![],
@@ -272,6 +276,7 @@ pub fn placeholder(on: On) -> &'static [&'static str] {
         On::ParameterGroup => &["arn:aws:rds:REGION:ACCOUNT:pg:PARAMETER_GROUP"],
         On::OtherGroups => &["arn:aws:rds:REGION:ACCOUNT:og:*", "arn:aws:rds:REGION:ACCOUNT:subgrp:*"],
         On::Snapshot => &["arn:aws:rds:REGION:ACCOUNT:snapshot:NAME"],
+        On::Snapshots => &["arn:aws:rds:REGION:ACCOUNT:snapshot:*"],
         On::Key => &["arn:aws:kms:REGION:ACCOUNT:key/KEY"],
         On::Metrics | On::Groups => &["*"],
         On::Group => &["arn:aws:autoscaling:REGION:ACCOUNT:autoScalingGroup:*:autoScalingGroupName/GROUP"],

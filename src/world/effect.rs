@@ -265,18 +265,21 @@ impl Effect {
                 Call::Rds(_),
                 What::Db(_)
                 | What::Retired(_)
-                | What::Parameters(_)
                 | What::Lag(_)
                 | What::SlotLag(_)
                 | What::Position(_)
                 | What::Marker(..)
                 | What::Connect(_)
                 | What::Snapshot(_),
-            )
-            | (Call::Dns(_), What::Records(_) | What::Change(_) | What::Dns(_)) => true,
+            ) => true,
+            (Call::Rds(_), What::Parameters(_)) => *target == self.target,
+            (Call::Dns(batch), What::Records(zone)) => *zone == batch.zone,
+            (Call::Dns(batch), What::Dns(query)) => query.zone == batch.zone,
             (Call::Scaling(_), What::Group(_)) => target.site == self.target.site,
             (Call::Rds(_) | Call::Dns(_) | Call::Scaling(_), _) => false,
-            // They may do anything.
+            // They have a course of their own.
+            (_, What::Change(_) | What::Machine(_) | What::Execution(..)) => *target == self.target,
+            // They may do anything else.
             (Call::Machine(_) | Call::Run(_) | Call::Post(_), what) => what.is_described(),
         }
     }

@@ -25,4 +25,4 @@ pub mod sfn;
 mod target;
 
 pub use effect::{ApiCall, Call, Class, Effect, Landed, Post, Receipt, Run};
-pub use target::{LATELY, Question, Seen, Sight, Target, What, World};
+pub use target::{FEW_NAMES, LATELY, Question, Seen, Sight, Target, What, World};

@@ -32,6 +32,8 @@ pub enum On {
     OtherGroups,
     /// A snapshot.
     Snapshot,
+    /// All snapshots of databases of an account and Region: they are asked for by a list of names.
+    Snapshots,
     /// The key of a database that is encrypted.
     Key,
     /// The metrics of databases; there is no narrower resource.
@@ -76,7 +78,7 @@ pub const READS: &[Permission] = &[
     SEE_DATABASES,
     row("rds", "DescribeDBParameterGroups", &[On::ParameterGroup], "whether writes are frozen"),
     row("rds", "DescribeDBParameters", &[On::ParameterGroup], "whether writes are frozen"),
-    row("rds", "DescribeDBSnapshots", &[On::Databases, On::Snapshot], "kept snapshots"),
+    row("rds", "DescribeDBSnapshots", &[On::Databases, On::Snapshots], "kept snapshots"),
     row("states", "DescribeExecution", &[On::Execution], "how an execution goes"),
     row("autoscaling", "DescribeScalingActivities", &[On::Groups], "why servers do not come"),
     row("states", "DescribeStateMachine", &[On::Machine], "whether a state machine is there"),
@@ -85,6 +87,7 @@ pub const READS: &[Permission] = &[
     row("route53", "GetHostedZone", &[On::Zone], "the name servers of a zone"),
     row("cloudwatch", "GetMetricData", &[On::Metrics], "replication lag"),
     row("secretsmanager", "GetSecretValue", &[On::Secret], "a database's password"),
+    row("states", "ListExecutions", &[On::Machine], "which of many executions still run"),
     row("route53", "ListResourceRecordSets", &[On::Zone], "weights"),
     row("rds", "ListTagsForResource", &[On::ParameterGroup], "what a freeze keeps of before it"),
 ];

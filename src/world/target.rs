@@ -126,52 +126,42 @@ impl What {
         }
     }
 
-    /// Whether AWS describes it; else the workload itself, or this machine, is asked.
-    pub fn is_described(&self) -> bool {
+    /// The service of AWS that describes it, as policies name it; none where the workload itself, or this
+    /// machine, is asked.
+    pub fn service(&self) -> Option<&'static str> {
         match self {
-            Self::Db(_)
-            | Self::Retired(_)
-            | Self::Parameters(_)
-            | Self::Lag(_)
-            | Self::SlotLag(_)
-            | Self::Snapshot(_)
-            | Self::Group(_)
-            | Self::Records(_)
-            | Self::Change(_)
-            | Self::Machine(_)
-            | Self::Execution(..)
-            | Self::Site => true,
+            Self::Db(_) | Self::Retired(_) | Self::Site | Self::Parameters(_) | Self::Snapshot(_) => Some("rds"),
+            Self::Group(_) => Some("autoscaling"),
+            Self::Lag(_) | Self::SlotLag(_) => Some("cloudwatch"),
+            Self::Records(_) | Self::Change(_) => Some("route53"),
+            Self::Machine(_) | Self::Execution(..) => Some("states"),
             Self::Position(_)
             | Self::Marker(..)
             | Self::Connect(_)
             | Self::Http(_)
             | Self::Dns(_)
             | Self::Sql(_)
-            | Self::Command(_) => false,
+            | Self::Command(_) => None,
         }
     }
 
-    /// The request that describes it and all others of its kind at a site; none where it needs a request
-    /// of its own.
+    /// Whether AWS describes it; else the workload itself, or this machine, is asked.
+    pub fn is_described(&self) -> bool {
+        self.service().is_some()
+    }
+
+    /// What the service is asked to describe it: a question that many have is asked once for all of them.
+    /// None where no service is asked.
     pub fn question(&self) -> Option<Question> {
-        match self {
-            Self::Db(_) | Self::Retired(_) | Self::Site => Some(Question::Instances),
-            Self::Group(_) => Some(Question::Groups),
-            Self::Lag(_) | Self::SlotLag(_) => Some(Question::Lags),
-            Self::Parameters(_)
-            | Self::Position(_)
-            | Self::Marker(..)
-            | Self::Connect(_)
-            | Self::Snapshot(_)
-            | Self::Records(_)
-            | Self::Change(_)
-            | Self::Machine(_)
-            | Self::Execution(..)
-            | Self::Http(_)
-            | Self::Dns(_)
-            | Self::Sql(_)
-            | Self::Command(_) => None,
-        }
+        self.service()?;
+        Some(match self {
+            Self::Db(_) | Self::Retired(_) | Self::Site => Question::Instances,
+            Self::Snapshot(_) => Question::Snapshots,
+            Self::Group(_) => Question::Groups,
+            Self::Lag(_) | Self::SlotLag(_) => Question::Lags,
+            Self::Execution(machine, _) => Question::Executions(machine.clone()),
+            alone => Question::One(alone.clone()),
+        })
     }
 
     /// Whether it takes a time of its own: the workload itself is asked, or more than one page read.
@@ -200,16 +190,43 @@ impl What {
     }
 }
 
-/// A request that describes many things at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What a service is asked at once, by one request or the pages of one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
     /// Databases, and whether there is anybody who knows of them.
     Instances,
+    /// Snapshots of databases.
+    Snapshots,
     /// Groups of servers.
     Groups,
     /// Replication lags.
     Lags,
+    /// Executions of the state machine of that ARN.
+    Executions(String),
+    /// That alone: no request describes two of its kind.
+    One(What),
 }
+
+impl Question {
+    /// Whether one request describes all of its kind.
+    pub fn is_shared(&self) -> bool {
+        !matches!(self, Self::One(_))
+    }
+
+    /// How many requests ask it, at most.
+    pub fn requests(&self) -> u64 {
+        match self {
+            // Its values, and its tags.
+            Self::One(What::Parameters(_)) => 2,
+            // By name, unless there are many names.
+            Self::One(What::Records(_)) => FEW_NAMES,
+            Self::Instances | Self::Snapshots | Self::Groups | Self::Lags | Self::Executions(_) | Self::One(_) => 1,
+        }
+    }
+}
+
+/// More names than that, and a zone is read from end to end instead of name by name.
+pub const FEW_NAMES: u64 = 3;
 
 /// `orders at oregon`, `zone Z0EXAMPLE`.
 impl fmt::Display for Target {

@@ -137,7 +137,8 @@ async fn records_of_a_zone_and_its_name_servers() {
         .collect();
     assert_eq!(seen, wire.witness.weights(&wire.zone, NAME));
     assert!(records.sets.iter().all(|set| set.name == NAME && set.ttl == Some(60) && set.values.len() == 1));
-    let servers = wire.eyes().name_servers(&wire.zone).await.unwrap();
+    let (servers, answers) = wire.eyes().zone(&wire.zone).await.unwrap();
+    assert_eq!(answers, records);
     let told = wire.witness.call("route53", "us-east-1", "get_hosted_zone", &json!({ "Id": wire.zone }));
     assert_eq!(json!(servers), told["DelegationSet"]["NameServers"]);
 }

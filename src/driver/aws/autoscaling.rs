@@ -3,30 +3,34 @@
 use super::{errors::Failed, eyes::Place};
 use crate::{
     clock::Timestamp,
-    driver::LookError,
+    driver::{LookError, lately::FRESH},
     model::Size,
     world::{Seen, What, asg::Group},
 };
-use aws_sdk_autoscaling::types::{AutoScalingGroup, LifecycleState, ScalingActivityStatusCode};
+use aws_sdk_autoscaling::types::{Activity, AutoScalingGroup, LifecycleState, ScalingActivityStatusCode};
+use std::collections::BTreeMap;
+
+/// A request takes no more names, and gives no more groups.
+const PAGE: usize = 100;
 
 /// The groups that were asked for, by one describe; a name without a group is simply not among them.
 pub(super) async fn groups(place: &Place<'_>, asked: &[&What]) -> Result<Vec<Group>, LookError> {
     let name = |what: &&What| if let What::Group(name) = what { Some(name.clone()) } else { None };
-    place.turn("autoscaling").await;
-    let call = place.clients.autoscaling.describe_auto_scaling_groups();
-    let mut pages = call
-        .set_auto_scaling_group_names(Some(asked.iter().filter_map(name).collect()))
-        .into_paginator()
-        .items()
-        .send();
+    let names: Vec<_> = asked.iter().filter_map(name).collect();
     let mut found = vec![];
-    while let Some(group) = pages.next().await {
-        let group = group.map_err(|e| place.failed("autoscaling", Failed::of(&e)))?;
-        found.extend(read(&group));
+    for some in names.chunks(PAGE) {
+        place.turn("autoscaling").await;
+        let call = place.clients.autoscaling.describe_auto_scaling_groups().max_records(100);
+        let mut pages = call.set_auto_scaling_group_names(Some(some.to_vec())).into_paginator().items().send();
+        while let Some(group) = pages.next().await {
+            let group = group.map_err(|e| place.failed("autoscaling", Failed::of(&e)))?;
+            found.extend(read(&group));
+        }
     }
     // Only a group that lacks servers has a failure worth telling.
-    for group in found.iter_mut().filter(|g| g.in_service < g.size.desired) {
-        group.failure = failure(place, &group.name).await?;
+    let lacking: Vec<_> = found.iter_mut().filter(|g| g.in_service < g.size.desired).collect();
+    if !lacking.is_empty() {
+        tell_failures(place, lacking).await?;
     }
     place.answered("autoscaling");
     Ok(found)
@@ -60,15 +64,49 @@ fn read(seen: &AutoScalingGroup) -> Option<Group> {
     })
 }
 
-/// The newest activity, where it failed: the call that asked for servers succeeds whatever comes of it.
-async fn failure(place: &Place<'_>, name: &str) -> Result<Option<(Timestamp, String)>, LookError> {
+/// Why a group's last launch failed, and when.
+pub(super) type Failure = Option<(Timestamp, String)>;
+
+/// Tells of groups that lack servers why: the call that asked for them succeeds whatever comes of it. One
+/// request for all of them, and not at every look.
+async fn tell_failures(place: &Place<'_>, mut lacking: Vec<&mut Group>) -> Result<(), LookError> {
+    if lacking.iter().any(|group| place.memory.failures.told(&group.name, FRESH).is_none()) {
+        let newest = newest(place, &lacking).await?;
+        for group in &lacking {
+            place.memory.failures.tell(group.name.clone(), newest.get(&group.name).cloned().flatten());
+        }
+    }
+    for group in &mut lacking {
+        group.failure = place.memory.failures.told(&group.name, FRESH).flatten();
+    }
+    Ok(())
+}
+
+/// The newest activity of each group, where it failed: of several groups as far as they are among the
+/// hundred newest of the Region.
+async fn newest(place: &Place<'_>, lacking: &[&mut Group]) -> Result<BTreeMap<String, Failure>, LookError> {
     place.turn("autoscaling").await;
-    let call = place.clients.autoscaling.describe_scaling_activities().auto_scaling_group_name(name).max_records(1);
+    let call = place.clients.autoscaling.describe_scaling_activities();
+    let call = match lacking {
+        [group] => call.auto_scaling_group_name(&group.name).max_records(1),
+        _ => call.max_records(100),
+    };
     let told = call.send().await.map_err(|e| place.failed("autoscaling", Failed::of(&e)))?;
-    let newest = told.activities().first().filter(|a| a.status_code() == Some(&ScalingActivityStatusCode::Failed));
-    Ok(newest.map(|activity| {
-        let at = activity.end_time().or(activity.start_time()).and_then(|t| t.to_millis().ok());
-        let why = activity.status_message().or(activity.cause()).unwrap_or("no reason given");
-        (at.map_or_else(Timestamp::wall, Timestamp), why.to_owned())
-    }))
+    let mut newest: BTreeMap<String, &Activity> = BTreeMap::new();
+    for activity in told.activities() {
+        let known = newest.entry(activity.auto_scaling_group_name().unwrap_or_default().to_owned()).or_insert(activity);
+        if activity.start_time() > known.start_time() {
+            *known = activity;
+        }
+    }
+    Ok(newest.into_iter().map(|(name, activity)| (name, failure(activity))).collect())
+}
+
+fn failure(activity: &Activity) -> Failure {
+    if activity.status_code() != Some(&ScalingActivityStatusCode::Failed) {
+        return None;
+    }
+    let at = activity.end_time().or(activity.start_time()).and_then(|t| t.to_millis().ok());
+    let why = activity.status_message().or(activity.cause()).unwrap_or("no reason given");
+    Some((at.map_or_else(Timestamp::wall, Timestamp), why.to_owned()))
 }

@@ -15,41 +15,49 @@ use crate::{
         rds::{Db, Parameters, Snapshot, TAG_RETIRED_FROM},
     },
 };
+use aws_sdk_rds::types::{DbSnapshot, Filter};
 use std::collections::BTreeMap;
 
-/// All instances that were asked for, by one describe: by name where only names were asked for.
+/// No page is longer, and no list of names that is given to a service.
+const PAGE: usize = 100;
+
+/// All instances that were asked for, by one describe: by name where only names were asked for, and few.
 pub(super) async fn instances(place: &Place<'_>, asked: &[&What]) -> Result<Vec<Db>, LookError> {
     let names: Vec<String> = asked.iter().filter_map(|what| named(what)).collect();
-    let by_tag = asked.iter().any(|what| matches!(what, What::Retired(_)));
+    let all = asked.iter().any(|what| matches!(what, What::Retired(_))) || names.len() > PAGE;
     place.turn("rds").await;
     let mut call = place.clients.rds.describe_db_instances();
-    if names.is_empty() && !by_tag {
+    if names.is_empty() && !all {
         // Only whether it answers: a filter without values is refused, and the shortest page will do.
         call.max_records(20).send().await.map_err(|e| place.failed("rds", Failed::of(&e)))?;
         place.answered("rds");
         return Ok(vec![]);
     }
-    if !by_tag {
-        let filter = aws_sdk_rds::types::Filter::builder().name("db-instance-id").set_values(Some(names)).build();
-        call = call.filters(filter);
+    if !all {
+        call = call.filters(by("db-instance-id", &names));
     }
     let mut pages = call.into_paginator().items().send();
     let mut found = vec![];
     while let Some(instance) = pages.next().await {
         let instance = instance.map_err(|e| place.failed("rds", Failed::of(&e)))?;
         if let Some((owner, _)) = instance.db_instance_arn().and_then(|arn| arn.split_once(":db:")) {
-            place.owner.get_or_init(|| owner.to_owned());
+            place.memory.owner.get_or_init(|| owner.to_owned());
         }
         found.extend(instance::read(&instance, &place.site, place.sites));
     }
     place.answered("rds");
+    place.memory.addresses.learn(&names, &found);
     Ok(found)
+}
+
+fn by(what: &str, names: &[String]) -> Filter {
+    Filter::builder().name(what).set_values(Some(names.to_vec())).build()
 }
 
 fn named(what: &What) -> Option<String> {
     match what {
-        // Identifiers are stored in lowercase.
-        What::Db(id) => Some(id.to_lowercase()),
+        // Names are stored in lowercase.
+        What::Db(name) | What::Snapshot(name) => Some(name.to_lowercase()),
         _ => None,
     }
 }
@@ -76,7 +84,7 @@ pub(super) fn answer(what: &What, all: &[Db]) -> Seen {
 /// A parameter group: the values that somebody set, and lifeboat's tags.
 pub(super) async fn parameters(place: &Place<'_>, name: &str) -> Asked {
     place.turn("rds").await;
-    let arn = match place.owner.get() {
+    let arn = match place.memory.owner.get() {
         Some(owner) => Ok(Some(format!("{owner}:pg:{name}"))),
         None => group_arn(place.clients, name).await,
     };
@@ -123,26 +131,41 @@ pub(super) async fn group_arn(clients: &Clients, name: &str) -> Result<Option<St
     }
 }
 
-/// A snapshot by its name.
-pub(super) async fn snapshot(place: &Place<'_>, name: &str) -> Asked {
-    place.turn("rds").await;
-    let found = match place.clients.rds.describe_db_snapshots().db_snapshot_identifier(name).send().await {
-        Ok(found) => found,
-        Err(e) => {
-            return match Failed::of(&e) {
-                failed if failed.code().is_some_and(|c| c.starts_with("DBSnapshotNotFound")) => Ok(Seen::Absent),
-                failed => Err(place.failed("rds", failed)),
-            };
+/// The snapshots that were asked for, by their names.
+pub(super) async fn snapshots(place: &Place<'_>, asked: &[&What]) -> Result<BTreeMap<String, Snapshot>, LookError> {
+    let names: Vec<String> = asked.iter().filter_map(|what| named(what)).collect();
+    let mut found = BTreeMap::new();
+    for some in names.chunks(PAGE) {
+        place.turn("rds").await;
+        let call = place.clients.rds.describe_db_snapshots().filters(by("db-snapshot-id", some));
+        let mut pages = call.into_paginator().items().send();
+        while let Some(snapshot) = pages.next().await {
+            let snapshot = snapshot.map_err(|e| place.failed("rds", Failed::of(&e)))?;
+            found.extend(snapshot.db_snapshot_identifier().map(|name| (name.to_lowercase(), read(name, &snapshot))));
         }
-    };
+    }
     place.answered("rds");
-    let Some(snapshot) = found.db_snapshots().first() else { return Ok(Seen::Absent) };
-    let taken = snapshot.original_snapshot_create_time().or(snapshot.snapshot_create_time());
-    Ok(Seen::Snapshot(Snapshot {
+    Ok(found)
+}
+
+/// Asks for none.
+pub(super) fn no_snapshot() -> Filter {
+    by("db-snapshot-id", &["none".to_owned()])
+}
+
+fn read(name: &str, seen: &DbSnapshot) -> Snapshot {
+    let taken = seen.original_snapshot_create_time().or(seen.snapshot_create_time());
+    Snapshot {
         name: name.to_owned(),
-        of: snapshot.dbi_resource_id().unwrap_or_default().to_owned(),
-        complete: snapshot.status() == Some("available"),
+        of: seen.dbi_resource_id().unwrap_or_default().to_owned(),
+        complete: seen.status() == Some("available"),
         // A snapshot that has only begun tells no time yet.
         taken: taken.and_then(|t| t.to_millis().ok()).map_or_else(Timestamp::wall, Timestamp),
-    }))
+    }
+}
+
+/// What was asked of the snapshots.
+pub(super) fn kept(what: &What, all: &BTreeMap<String, Snapshot>) -> Seen {
+    let found = named(what).and_then(|name| all.get(&name));
+    found.map_or(Seen::Absent, |snapshot| Seen::Snapshot(snapshot.clone()))
 }

@@ -2,6 +2,7 @@
 
 use super::{
     access::{Access, Clients, Premises},
+    addresses::{Addresses, Known},
     autoscaling, databases,
     errors::Failed,
     lag, machines,
@@ -9,10 +10,14 @@ use super::{
     records,
 };
 use crate::{
-    driver::{LookError, one_after_another},
+    driver::{
+        LookError,
+        lately::{FRESH, Lately},
+        one_after_another,
+    },
     ids::SiteName,
     model::Site,
-    world::{Question, Seen, Target, What},
+    world::{Question, Seen, Target, What, dns::Records},
 };
 use futures_util::future::{BoxFuture, join_all};
 use std::{
@@ -29,7 +34,24 @@ pub struct Eyes {
     pace: Arc<Pace>,
     /// The names that matter of each zone.
     names: BTreeMap<String, BTreeSet<String>>,
-    owners: BTreeMap<SiteName, OnceLock<String>>,
+    memories: BTreeMap<SiteName, Memory>,
+    /// What name servers have to say of a zone, and which they are.
+    zones: Lately<String, (Vec<String>, Records)>,
+    asking_zones: tokio::sync::Mutex<()>,
+}
+
+/// What earlier looks told of a site.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// How the ARNs of all databases and parameter groups here begin (`arn:aws:rds:REGION:ACCOUNT`), once
+    /// a database was seen: it saves to ask for each.
+    pub(super) owner: OnceLock<String>,
+    /// Where databases answer.
+    pub(super) addresses: Addresses,
+    /// Why groups lack servers, by their names.
+    pub(super) failures: Lately<String, autoscaling::Failure>,
+    /// What executions were given.
+    pub(super) inputs: machines::Inputs,
 }
 
 /// A site, and what is needed to ask about it.
@@ -37,9 +59,7 @@ pub(super) struct Place<'a> {
     pub(super) site: Site,
     pub(super) sites: &'a BTreeMap<SiteName, Site>,
     pub(super) clients: &'a Clients,
-    /// How the ARNs of all databases and parameter groups here begin (`arn:aws:rds:REGION:ACCOUNT`), once
-    /// a database was seen: it saves to ask for each.
-    pub(super) owner: &'a OnceLock<String>,
+    pub(super) memory: &'a Memory,
     pace: &'a Pace,
 }
 
@@ -67,8 +87,10 @@ impl Eyes {
     /// need not be read whole for one of them.
     pub fn new(premises: Premises, names: BTreeMap<String, BTreeSet<String>>, pace: Arc<Pace>) -> Self {
         let global = SiteName::new(Target::GLOBAL);
-        let owners = premises.sites.keys().cloned().chain([global]).map(|site| (site, OnceLock::new())).collect();
-        Self { access: Arc::new(Access::for_reads(premises)), pace, names, owners }
+        let sites = premises.sites.keys().cloned().chain([global]);
+        let memories = sites.map(|site| (site, Memory::default())).collect();
+        let (zones, asking_zones) = Default::default();
+        Self { access: Arc::new(Access::for_reads(premises)), pace, names, memories, zones, asking_zones }
     }
 
     /// What the hand works with too.
@@ -78,9 +100,9 @@ impl Eyes {
 
     pub(super) async fn place(&self, site: &SiteName) -> Result<Place<'_>, LookError> {
         let unknown = || LookError::Permanent { why: format!("no site {site} in the runbook") };
-        let owner = self.owners.get(site).ok_or_else(unknown)?;
+        let memory = self.memories.get(site).ok_or_else(unknown)?;
         let (known, clients) = self.access.at(site).await.ok_or_else(unknown)?;
-        Ok(Place { site: known, sites: &self.access.premises().sites, clients, owner, pace: &self.pace })
+        Ok(Place { site: known, sites: &self.access.premises().sites, clients, memory, pace: &self.pace })
     }
 
     /// What is seen of each target, in the order given. Of what is not AWS's the caller asks others.
@@ -105,58 +127,93 @@ impl Eyes {
             Ok(place) => place,
             Err(e) => return asked.iter().map(|what| ((*what).clone(), Err(e.clone()))).collect(),
         };
-        let of = |question| asked.iter().copied().filter(|w| w.question() == question).collect::<Vec<_>>();
-        let [instances, groups, lags] = [Question::Instances, Question::Groups, Question::Lags].map(|q| of(Some(q)));
-        let single = of(None);
-        let mut questions: Vec<BoxFuture<Vec<(What, Asked)>>> = vec![];
-        // Who is not asked about costs no call.
-        if !instances.is_empty() {
-            let all = databases::instances(&place, &instances);
-            questions.push(Box::pin(together(&instances, all, |what, all| databases::answer(what, all))));
+        let mut by_question: BTreeMap<Question, Vec<&What>> = BTreeMap::new();
+        for what in asked {
+            // What is not asked of AWS is told by who asked.
+            if let Some(question) = what.question() {
+                by_question.entry(question).or_default().push(what);
+            }
         }
-        if !groups.is_empty() {
-            let all = autoscaling::groups(&place, &groups);
-            questions.push(Box::pin(together(&groups, all, |what, all| autoscaling::answer(what, all))));
+        let asks = by_question.iter().map(|(question, asked)| self.ask(&place, question, asked));
+        one_after_another(asks).await.into_iter().flatten().collect()
+    }
+
+    /// All who have one question.
+    fn ask<'a>(
+        &'a self,
+        place: &'a Place<'_>,
+        question: &'a Question,
+        asked: &'a [&'a What],
+    ) -> BoxFuture<'a, Vec<(What, Asked)>> {
+        match question {
+            Question::Instances => {
+                Box::pin(together(asked, databases::instances(place, asked), |what, all| databases::answer(what, all)))
+            }
+            Question::Snapshots => Box::pin(together(asked, databases::snapshots(place, asked), databases::kept)),
+            Question::Groups => {
+                Box::pin(together(asked, autoscaling::groups(place, asked), |what, all| autoscaling::answer(what, all)))
+            }
+            Question::Lags => Box::pin(together(asked, lag::lags(place, asked), lag::answer)),
+            Question::Executions(machine) => Box::pin(machines::executions(place, machine, asked)),
+            Question::One(what) => Box::pin(async move { vec![(what.clone(), self.one(place, what).await)] }),
         }
-        if !lags.is_empty() {
-            questions.push(Box::pin(together(&lags, lag::lags(&place, &lags), lag::answer)));
-        }
-        for what in single {
-            let answer = self.one(&place, what);
-            questions.push(Box::pin(async move { vec![(what.clone(), answer.await)] }));
-        }
-        one_after_another(questions).await.into_iter().flatten().collect()
     }
 
     async fn one(&self, place: &Place<'_>, what: &What) -> Asked {
         match what {
             What::Parameters(name) => databases::parameters(place, name).await,
-            What::Snapshot(name) => databases::snapshot(place, name).await,
             What::Records(zone) => {
                 records::records(place, zone, self.names.get(zone).unwrap_or(&BTreeSet::new())).await
             }
             What::Change(id) => records::change(place, id).await,
             What::Machine(arn) => machines::machine(place, arn).await,
-            What::Execution(machine, name) => machines::execution(place, machine, name).await,
             other => Err(LookError::Permanent { why: format!("{other:?} is not asked of AWS") }),
         }
     }
 
-    /// Where a database answers, host and port: as RDS says now, since a name may be another
-    /// instance's a moment later.
+    /// Where a database answers, host and port, as RDS told a moment ago.
     pub async fn endpoint(&self, site: &SiteName, identifier: &str) -> Result<String, LookError> {
         let place = self.place(site).await?;
-        let what = What::Db(identifier.to_owned());
-        let all = databases::instances(&place, &[&what]).await?;
+        let addresses = &place.memory.addresses;
+        let mut known = addresses.of(identifier);
+        if known.is_none() {
+            let (_turn, names) = addresses.turn(identifier).await;
+            known = addresses.of(identifier);
+            if known.is_none() {
+                let all: Vec<_> = names.into_iter().map(What::Db).collect();
+                databases::instances(&place, &all.iter().collect::<Vec<_>>()).await?;
+                known = addresses.of(identifier);
+            }
+        }
         let missing =
             |why: &str| LookError::Transient { after: None, why: format!("database {identifier} at {site} {why}") };
-        let found = all.first().ok_or_else(|| missing("does not exist"))?;
-        found.endpoint.clone().ok_or_else(|| missing("has no address yet"))
+        match known {
+            Some(Known::At(endpoint)) => Ok(endpoint),
+            Some(Known::Nowhere) => Err(missing("has no address yet")),
+            Some(Known::Absent) | None => Err(missing("does not exist")),
+        }
     }
 
-    /// The name servers of a zone, from its delegation.
-    pub async fn name_servers(&self, zone: &str) -> Result<Vec<String>, LookError> {
-        records::name_servers(&self.place(&SiteName::new(Target::GLOBAL)).await?, zone).await
+    /// The name servers of a zone, from its delegation, and its records: what those have to answer. As told a
+    /// moment ago, or some moments where there are many zones.
+    pub async fn zone(&self, zone: &str) -> Result<(Vec<String>, Records), LookError> {
+        let known = || self.zones.told(&zone.to_owned(), FRESH * self.zones.many());
+        if let Some(known) = known() {
+            return Ok(known);
+        }
+        let _turn = self.asking_zones.lock().await;
+        if let Some(known) = known() {
+            return Ok(known);
+        }
+        let place = self.place(&SiteName::new(Target::GLOBAL)).await?;
+        let records = What::Records(zone.to_owned());
+        let (servers, seen) = tokio::join!(records::name_servers(&place, zone), self.one(&place, &records));
+        let Ok(Seen::Records(records)) = seen else {
+            return Err(LookError::Transient { after: None, why: format!("zone {zone} cannot be read") });
+        };
+        let told = (servers?, records);
+        self.zones.tell(zone.to_owned(), told.clone());
+        Ok(told)
     }
 
     /// A password that Secrets Manager keeps, in a site's own Region: the text itself, or the

@@ -15,12 +15,25 @@ use std::collections::BTreeMap;
 /// How far back samples are asked for: an incident is seldom older when somebody first asks.
 const WINDOW: Span = Span::hours(3);
 
+/// A request takes no more queries (GetMetricData).
+const AT_ONCE: usize = 500;
+
 /// The lag of all that were asked for, by one request.
 ///
 /// `ReplicaLag` is published in the replica's Region in seconds, -1 where replication does not run.
 /// `OldestReplicationSlotLag` is published in the source's Region, in bytes: of it only "nothing"
 /// means something here (RDS user guide, CloudWatch metrics).
 pub(super) async fn lags(place: &Place<'_>, asked: &[&What]) -> Result<BTreeMap<What, Lag>, LookError> {
+    let mut lags: BTreeMap<What, Lag> = asked.iter().map(|what| ((*what).clone(), Lag::default())).collect();
+    for some in asked.chunks(AT_ONCE) {
+        add(&mut lags, place, some).await?;
+    }
+    place.answered("cloudwatch");
+    lags.values_mut().for_each(|lag| lag.samples.sort_by_key(|s| s.at));
+    Ok(lags)
+}
+
+async fn add(lags: &mut BTreeMap<What, Lag>, place: &Place<'_>, asked: &[&What]) -> Result<(), LookError> {
     let queries = asked.iter().enumerate().filter_map(|(n, what)| query(n, what)).collect();
     let now = Timestamp::wall();
     let second = |t: Timestamp| aws_sdk_cloudwatch::primitives::DateTime::from_millis(t.0);
@@ -35,7 +48,6 @@ pub(super) async fn lags(place: &Place<'_>, asked: &[&What]) -> Result<BTreeMap<
         .scan_by(ScanBy::TimestampAscending)
         .into_paginator()
         .send();
-    let mut lags: BTreeMap<What, Lag> = asked.iter().map(|what| ((*what).clone(), Lag::default())).collect();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|e| place.failed("cloudwatch", Failed::of(&e)))?;
         for result in page.metric_data_results() {
@@ -47,9 +59,7 @@ pub(super) async fn lags(place: &Place<'_>, asked: &[&What]) -> Result<BTreeMap<
             }));
         }
     }
-    place.answered("cloudwatch");
-    lags.values_mut().for_each(|lag| lag.samples.sort_by_key(|s| s.at));
-    Ok(lags)
+    Ok(())
 }
 
 /// What was asked of the lags.

@@ -7,7 +7,8 @@
 //! What an error means, to a look and to a send, is said in one place (`errors`).
 //!
 //! One describe serves all targets of a service and Region: a look is handed over whole, split by
-//! site and service, and each service asks once.
+//! site and question, and each question is asked once. What looks need beside them is remembered for a
+//! while (`lately`, `addresses`).
 //!
 //! Beside them stand [`Outposts`]: where alarms are heard and people are told, by ARNs and addresses
 //! that need not be of any site. They are asked by `alarms` and `topic`, and lead to a [`Queue`].
@@ -16,6 +17,7 @@
 //! assumed in the site's own Region, so that nothing depends on the Region that is gone.
 
 mod access;
+mod addresses;
 mod alarms;
 mod autoscaling;
 mod databases;

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     driver::LookError,
     world::{
-        Seen,
+        FEW_NAMES, Seen,
         dns::{Batch, ChangeStatus, RecordSet, Records},
     },
 };
@@ -17,13 +17,10 @@ use aws_sdk_route53::types::{
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// More names than that, and the zone is read from end to end instead of name by name.
-const FEW: usize = 3;
-
 /// The record sets of a zone, those of these names; pending changes are among them.
 pub(super) async fn records(place: &Place<'_>, zone: &str, names: &BTreeSet<String>) -> Asked {
     let mut sets = vec![];
-    if (1..=FEW).contains(&names.len()) {
+    if u64::try_from(names.len()).is_ok_and(|many| (1..=FEW_NAMES).contains(&many)) {
         for name in names {
             let Some(found) = list(place, zone, Some(name)).await? else { return Ok(Seen::Absent) };
             sets.extend(found);

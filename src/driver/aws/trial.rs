@@ -54,11 +54,8 @@ async fn rds(place: &Place<'_>, read: &Permission, name: &str) -> Result<(), Fai
         "DescribeDBParameters" => {
             of(rds.describe_db_parameters().db_parameter_group_name(name).max_records(20).send().await)
         }
-        // Its name is still a pattern: that there is none of that name is the expected answer.
-        "DescribeDBSnapshots" => {
-            of(rds.describe_db_snapshots().db_snapshot_identifier(name.replace('*', "none")).send().await)
-                .or_else(unless_absent)
-        }
+        // As looks do: a list by names, of which there is none yet.
+        "DescribeDBSnapshots" => of(rds.describe_db_snapshots().filters(databases::no_snapshot()).send().await),
         "ListTagsForResource" => match databases::group_arn(place.clients, name).await {
             Ok(Some(arn)) => of(rds.list_tags_for_resource().resource_name(arn).send().await),
             // That is said of the group itself.
@@ -101,6 +98,7 @@ async fn states(place: &Place<'_>, read: &Permission, name: &str) -> Result<(), 
             let Some(arn) = MachineArn::parse(name).map(|machine| machine.execution("none")) else { return Ok(()) };
             of(machines.describe_execution().execution_arn(arn).send().await).or_else(unless_absent)
         }
+        "ListExecutions" => of(machines.list_executions().state_machine_arn(name).max_results(1).send().await),
         _ => of(machines.describe_state_machine().state_machine_arn(name).send().await),
     }
 }

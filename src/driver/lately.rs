@@ -1,0 +1,61 @@
+//! What was told lately is not asked again.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// What is asked beside a look (where a database answers, its password, why servers do not come) is asked
+/// once in so long: looks are made every few moments, and each of these would be another request.
+pub(super) const FRESH: Duration = Duration::from_secs(90);
+
+/// What was told of each, and when.
+#[derive(Debug)]
+pub(super) struct Lately<K, V>(Mutex<BTreeMap<K, (Instant, V)>>);
+
+impl<K, V> Default for Lately<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Ord, V: Clone> Lately<K, V> {
+    /// What was told within that time.
+    pub(super) fn told(&self, of: &K, within: Duration) -> Option<V> {
+        let all = self.all();
+        let (at, told) = all.get(of)?;
+        (at.elapsed() < within).then(|| told.clone())
+    }
+
+    /// It was told now.
+    pub(super) fn tell(&self, of: K, told: V) {
+        self.all().insert(of, (Instant::now(), told));
+    }
+
+    /// Of how many something was told.
+    pub(super) fn many(&self) -> u32 {
+        u32::try_from(self.all().len()).unwrap_or(u32::MAX).max(1)
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<K, (Instant, V)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_told_counts_until_it_is_old() {
+        let lately = Lately::default();
+        assert_eq!(lately.told(&"orders", FRESH), None);
+        lately.tell("orders", 5432);
+        tokio::time::advance(Duration::from_secs(89)).await;
+        assert_eq!(lately.told(&"orders", FRESH), Some(5432));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(lately.told(&"orders", FRESH), None);
+    }
+}
