@@ -6,8 +6,8 @@
 //! the target's own ([`What::patience`]).
 //!
 //! What was never seen is looked at once; what moves is looked at in proportion to how long it has
-//! moved already. What is done at once is seen at once (pauses begin at 50 ms), then a look costs 1.8 %
-//! of the wait on average (3.6 %, at least 0.9 s, at most ten), which makes 136 looks in the first ten
+//! moved already. What is done at once is seen at once (pauses begin at 50 ms), then a look costs 1.9 %
+//! of the wait on average (3.8 %, at least 0.9 s, at most ten), which makes 130 looks in the first ten
 //! minutes. Where the store tells how long a call takes as a rule, looks are half as many before that
 //! time, and three times as many in it. What does not answer does not move: how long its silence has
 //! lasted says nothing of its end, and a site that returns writable must be met at once, so it is looked
@@ -15,8 +15,8 @@
 //!
 //! However many wait, a service of a Region is asked no more often than for one of them: where it takes
 //! several requests to answer all of them, each is made as many times more seldom, within one
-//! [`Allowance`]. It counts what is repeated alone. What was not seen since it was needed or changed is
-//! looked at without it: neither a step that begins nor one that ends waits for it.
+//! [`Allowance`]. What was not seen since it was needed or changed does not wait for it: neither a step that
+//! begins nor one that ends does.
 
 mod allowance;
 
@@ -46,8 +46,8 @@ fn due(interest: &Interest<'_>, last: Option<&Sight>, usual: Option<Usual>, load
 }
 
 fn proportional(waited: Span) -> Span {
-    let least = (50 + waited.0 / 3).min(900);
-    Span((waited.0 * 36 / 1000).clamp(least, 10_000))
+    let least = (50 + waited.0 / 2).min(900);
+    Span((waited.0 * 38 / 1000).clamp(least, 10_000))
 }
 
 /// How long after a look the next one is due, of what has moved so long then.
@@ -99,17 +99,26 @@ struct Wants<'a> {
     target: &'a Target,
     interest: &'a Interest<'a>,
     last: Option<&'a Sight>,
-    /// No request describes another of its kind.
-    alone: bool,
+}
+
+/// How a look stands to what was seen before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was seen that counts.
+    Begins,
+    /// It was changed since.
+    Changed,
+    /// It moves.
+    Moves,
 }
 
 impl Wants<'_> {
-    /// Whether it is the first look since it is needed: of what is asked for alone also the first since it
-    /// was changed.
-    fn begins(&self) -> bool {
+    fn stage(&self) -> Stage {
         match self.last {
-            None => self.alone || self.interest.after.is_none(),
-            Some(last) => last.at < self.interest.oldest || self.alone && last.at < self.interest.since,
+            None if self.interest.after.is_none() => Stage::Begins,
+            Some(last) if last.at < self.interest.oldest => Stage::Begins,
+            Some(last) if last.at >= self.interest.since => Stage::Moves,
+            _ => Stage::Changed,
         }
     }
 }
@@ -121,7 +130,7 @@ struct Queue<'a>(BTreeMap<Question, Vec<Wants<'a>>>);
 impl Queue<'_> {
     /// How many requests are repeated for all of them.
     fn load(&self) -> u64 {
-        let repeats = self.0.iter().filter(|(_, all)| !all.iter().all(Wants::begins));
+        let repeats = self.0.iter().filter(|(_, all)| all.iter().any(|wants| wants.stage() == Stage::Moves));
         repeats.map(|(question, _)| question.requests()).sum::<u64>().max(1)
     }
 
@@ -139,6 +148,8 @@ struct Waiting<'a> {
     targets: Vec<&'a Target>,
     /// For somebody who has seen nothing yet.
     first: Option<Timestamp>,
+    /// For somebody who has seen nothing since it was changed.
+    anew: Option<Timestamp>,
     /// For somebody who looks again.
     again: Option<Timestamp>,
 }
@@ -157,15 +168,12 @@ impl Poller {
         now: Timestamp,
     ) -> (Vec<Glance>, Option<Timestamp>) {
         let (queues, others) = queues(wanted, world);
-        let idle = BTreeSet::new();
-        let moving: BTreeMap<_, _> = queues.iter().map(|(office, queue)| (office, queue.moving())).collect();
         for (office, allowance) in &mut self.allowances {
-            allowance.keep(moving.get(office).unwrap_or(&idle));
+            allowance.keep(&queues.get(office).map(Queue::moving).unwrap_or_default());
         }
         let (mut groups, mut next): (BTreeMap<_, Vec<Target>>, Option<Timestamp>) = (BTreeMap::new(), None);
         for waiting in self.waiting(&queues, &others, now) {
-            let moves = waiting.asked.is_some_and(|(office, ..)| !moving[office].is_empty());
-            let at = self.leaves(&waiting, moves, now);
+            let at = self.leaves(&waiting, now);
             if at <= now {
                 for target in waiting.targets {
                     // Another service that hangs must not make the databases look dead.
@@ -196,34 +204,32 @@ impl Poller {
     ) -> Vec<Waiting<'a>> {
         let flying: BTreeSet<_> = self.flying.values().flatten().collect();
         let due = |wants: &Wants<'_>, load| {
-            if wants.begins() {
-                return now.max(wants.interest.not_before);
-            }
             let usual = wants.interest.after.and_then(|call| self.past.usual(call));
             due(wants.interest, wants.last, usual, load, now)
         };
         let unanswered = |wants: &&Wants<'_>| !flying.contains(wants.target);
-        let alone = |wants: &'a Wants<'a>| Waiting {
-            asked: None,
-            targets: vec![wants.target],
-            first: Some(due(wants, 1)),
-            again: None,
-        };
-        let mut all: Vec<_> = others.iter().filter(unanswered).map(alone).collect();
+        let mut all = vec![];
+        for wants in others.iter().filter(unanswered) {
+            let (first, anew, again) = (Some(due(wants, 1)), None, None);
+            all.push(Waiting { asked: None, targets: vec![wants.target], first, anew, again });
+        }
         for (office, queue) in queues {
             let load = queue.load();
             for (question, everybody) in &queue.0 {
                 let asked = Some((office, question, load));
-                let mut waiting = Waiting { asked, targets: vec![], first: None, again: None };
+                let mut waiting = Waiting { asked, targets: vec![], first: None, anew: None, again: None };
                 for wants in everybody.iter().filter(unanswered) {
                     if wants.interest.not_before <= now {
                         waiting.targets.push(wants.target);
                     }
-                    let side = if wants.begins() { &mut waiting.first } else { &mut waiting.again };
-                    let at = due(wants, load);
+                    let (side, at) = match wants.stage() {
+                        Stage::Begins => (&mut waiting.first, now.max(wants.interest.not_before)),
+                        Stage::Changed => (&mut waiting.anew, now.max(wants.interest.not_before)),
+                        Stage::Moves => (&mut waiting.again, due(wants, load)),
+                    };
                     *side = Some(side.map_or(at, |earlier| earlier.min(at)));
                 }
-                if waiting.first.or(waiting.again).is_some() {
+                if [waiting.first, waiting.anew, waiting.again] != [None; 3] {
                     all.push(waiting);
                 }
             }
@@ -232,25 +238,20 @@ impl Poller {
         all
     }
 
-    /// When a look for those who wait leaves; where that is now, it is counted. `moves`: somebody waits for
-    /// something of that service that moves.
-    fn leaves(&mut self, waiting: &Waiting<'_>, moves: bool, now: Timestamp) -> Timestamp {
-        let (Some((office, question, load)), Some(again)) = (waiting.asked, waiting.again) else {
-            if let Some((office, ..)) = waiting.asked.filter(|_| !moves) {
-                // What follows is another wait.
-                self.allowances.remove(office);
-            }
-            return waiting.first.unwrap_or(now);
-        };
-        if let Some(first) = waiting.first.filter(|first| *first <= now) {
-            return first;
-        }
+    /// When a look for those who wait leaves; where that is now, it is counted.
+    fn leaves(&mut self, waiting: &Waiting<'_>, now: Timestamp) -> Timestamp {
+        let Some((office, question, load)) = waiting.asked else { return waiting.first.unwrap_or(now) };
         let allowance = self.allowances.entry(office.clone()).or_insert_with(|| Allowance::full(now));
-        let at = again.max(allowance.next(question, load, now));
-        if at <= now {
+        let again = waiting.again.map(|again| again.max(allowance.next(question, load, now)));
+        // One look serves many that were changed one after another; what is asked for each waits for none.
+        let rested = if question.is_shared() { allowance.rested(question, 1, now) } else { now };
+        let anew = waiting.anew.map(|anew| anew.max(rested));
+        let at = [waiting.first, anew, again].into_iter().flatten().min().unwrap_or(now);
+        // Nor does it take from the others what they have.
+        if at <= now && (question.is_shared() || again == Some(at)) {
             allowance.take(question, now);
         }
-        waiting.first.map_or(at, |first| first.min(at))
+        at
     }
 
     fn limit(&self, target: &Target) -> Span {
@@ -292,13 +293,12 @@ fn queues<'a>(
 ) -> (BTreeMap<Office, Queue<'a>>, Vec<Wants<'a>>) {
     let (mut queues, mut others): (BTreeMap<_, Queue<'a>>, _) = (BTreeMap::new(), vec![]);
     for (target, interest) in wanted {
-        let last = world.sight(target);
+        let wants = Wants { target, interest, last: world.sight(target) };
         let Some((service, question)) = target.what.service().zip(target.what.question()) else {
-            others.push(Wants { target, interest, last, alone: true });
+            others.push(wants);
             continue;
         };
         let office = (target.site.clone(), target.region.clone(), service);
-        let wants = Wants { target, interest, last, alone: !question.is_shared() };
         queues.entry(office).or_default().0.entry(question).or_default().push(wants);
     }
     (queues, others)

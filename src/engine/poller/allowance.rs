@@ -7,13 +7,15 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// 143 requests in ten minutes at most, 93 of them at once. With what drivers ask
-/// beside the questions, once in a minute and a half, these are 150.
+/// 143 requests in ten minutes at most, 93 of them at once. With what drivers ask beside the questions, once
+/// in a minute and a half, these are 150.
 #[derive(Debug, Clone)]
 pub(super) struct Allowance {
     requests: u64,
     /// When the last one was added.
     filled: Timestamp,
+    /// When one was last taken.
+    taken: Timestamp,
     rhythms: BTreeMap<Question, Rhythm>,
 }
 
@@ -29,9 +31,12 @@ struct Rhythm {
 impl Allowance {
     const AT_ONCE: u64 = 93;
     const ONE_EVERY: Span = Span::secs(12);
+    /// So many are kept for what begins and what was changed, which wait for none: what only moves is asked
+    /// for as slowly as they come back.
+    const KEPT: u64 = 10;
 
     pub(super) fn full(now: Timestamp) -> Self {
-        Self { requests: Self::AT_ONCE, filled: now, rhythms: BTreeMap::new() }
+        Self { requests: Self::AT_ONCE, filled: now, taken: now, rhythms: BTreeMap::new() }
     }
 
     /// When a question may be asked again, where so many requests share the service.
@@ -42,18 +47,25 @@ impl Allowance {
         if self.requests >= Self::AT_ONCE {
             (self.requests, self.filled) = (Self::AT_ONCE, now);
         }
+        let rested = self.rested(question, load, now);
+        let needed = question.requests();
+        if self.requests >= Self::KEPT + needed {
+            return rested;
+        }
+        let comes = self.filled + Self::ONE_EVERY * needed.saturating_sub(self.requests);
+        rested.max(self.taken + Self::ONE_EVERY * needed).max(if self.requests < needed { comes } else { now })
+    }
+
+    /// When it was not asked only just now.
+    pub(super) fn rested(&mut self, question: &Question, load: u64, now: Timestamp) -> Timestamp {
         let rhythm = self.rhythms.entry(question.clone()).or_insert(Rhythm { since: now, last: None });
         let gap = Span(proportional(now.since(rhythm.since)).0.min(900)) * load;
-        let rested = rhythm.last.map_or(now, |last| last + gap);
-        match question.requests().saturating_sub(self.requests) {
-            0 => rested,
-            missing => rested.max(self.filled + Self::ONE_EVERY * missing),
-        }
+        rhythm.last.map_or(now, |last| last + gap)
     }
 
     /// It is asked.
     pub(super) fn take(&mut self, question: &Question, now: Timestamp) {
-        self.requests = self.requests.saturating_sub(question.requests());
+        (self.requests, self.taken) = (self.requests.saturating_sub(question.requests()), now);
         if let Some(rhythm) = self.rhythms.get_mut(question) {
             rhythm.last = Some(now);
         }
