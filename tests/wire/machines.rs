@@ -47,7 +47,7 @@ fn gated(shut: (&str, Value)) -> Value {
 }
 
 /// Goes on when the gate is open.
-fn patient() -> Value {
+pub fn patient() -> Value {
     gated(("Again", json!({ "Type": "Wait", "Seconds": 1, "Next": "Look" })))
 }
 
@@ -57,7 +57,7 @@ fn brittle() -> Value {
 }
 
 /// Makes a state machine; its ARN.
-fn make(wire: &Wire, (_, region): (&str, &str), definition: &Value, kind: &str) -> String {
+pub fn make(wire: &Wire, (_, region): (&str, &str), definition: &Value, kind: &str) -> String {
     let role = format!("arn:aws:iam::{}:role/warm", wire.account);
     let name = format!("warm-{}", kind.to_lowercase());
     let asked = json!({ "name": name, "definition": definition.to_string(), "roleArn": role, "type": kind });
@@ -65,7 +65,7 @@ fn make(wire: &Wire, (_, region): (&str, &str), definition: &Value, kind: &str) 
     made["stateMachineArn"].as_str().unwrap().to_owned()
 }
 
-fn open_the_gate(wire: &Wire) {
+pub fn open_the_gate(wire: &Wire) {
     let arn = wire.witness.db(STANDBY.1, "orders")["DBInstanceArn"].clone();
     let tag = json!({ "ResourceName": arn, "Tags": [{ "Key": "gate", "Value": "open" }] });
     wire.witness.call("rds", STANDBY.1, "add_tags_to_resource", &tag);

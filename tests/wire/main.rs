@@ -25,6 +25,7 @@ mod kills;
 mod lab;
 mod looks;
 mod machines;
+mod many;
 mod names;
 mod others;
 mod permits;

@@ -108,9 +108,8 @@ fn an_answer_takes_a_step_on() {
     assert_eq!(answer(&mut doubtful, Err(SendError::InDoubt { why: "reset".into() }))[0], "effect_in_doubt cut");
 }
 
-/// A promotion that is in doubt: its dark window, and what a look before its end and after it tells.
-#[test]
-fn a_no_counts_only_once_the_world_can_hide_nothing_more() {
+/// An emergency whose promotion was just intended.
+fn promoting() -> Run {
     let steps = "failover: [{ id: promote, action: promote-replica, resource: db }]";
     let policy = Policy {
         accept: ["promote".into()].into(),
@@ -131,6 +130,13 @@ fn a_no_counts_only_once_the_world_can_hide_nothing_more() {
     }
     let facts = run.turn();
     assert!(facts.contains(&"effect_intended promote".to_owned()), "{facts:?}");
+    run
+}
+
+/// A promotion that is in doubt: its dark window, and what a look before its end and after it tells.
+#[test]
+fn a_no_counts_only_once_the_world_can_hide_nothing_more() {
+    let mut run = promoting();
     run.in_doubt();
     let effect = run.state.steps["promote"].effects.values().next().unwrap();
     let (sent, dark) = (effect.sent_by, effect.effect.dark());
@@ -146,6 +152,43 @@ fn a_no_counts_only_once_the_world_can_hide_nothing_more() {
     assert_eq!(run.turn()[0], "effect_settled promote");
     let settled = |run: &Run| run.state.steps["promote"].effects.values().next().unwrap().status.clone();
     assert_eq!(settled(&run), EffectStatus::Settled(Landed::No));
+}
+
+/// What has to be looked at.
+fn looks(run: &Run) -> Vec<What> {
+    let wanted = super::super::wanted(&run.state, &run.world, run.now, run.live);
+    wanted.looks.into_keys().map(|target| target.what).collect()
+}
+
+#[test]
+fn while_a_step_waits_what_it_waits_on_is_looked_at_and_all_else_once_more_before_it_is_done() {
+    let (database, parameters) = (What::Db("db".into()), What::Parameters("pg".into()));
+    let mut run = promoting();
+    run.applied();
+    assert_eq!(looks(&run), [database.clone()], "still a replica");
+    assert_eq!(run.later(Span::mins(5)), [""; 0]);
+    assert_eq!(looks(&run), [database.clone()], "however long it takes");
+    run.see("oregon", database.clone(), db(None));
+    assert_eq!(run.turn(), [""; 0], "whether it takes writes was seen minutes ago");
+    assert_eq!(looks(&run), [database.clone(), parameters.clone()]);
+    run.see("oregon", parameters, Seen::Absent);
+    assert_eq!(run.turn()[0], "step_succeeded promote");
+}
+
+#[test]
+fn what_holds_is_told_to_hold_only_on_what_was_seen_just_now() {
+    let steps = "failover: [{ id: near, action: wait-for-replication, resource: db, with: { max_lag: 1m, for: 10m } }]";
+    let mut run = Run::planned(steps);
+    run.turn();
+    let (database, lag) = (What::Db("db".into()), What::Lag("db".into()));
+    run.see("oregon", database.clone(), db(Some("ohio")));
+    run.later(Span::mins(1));
+    let samples = vec![rds::LagSample { at: run.now, seconds: Some(3.0) }];
+    run.see("oregon", lag.clone(), Seen::Lag(rds::Lag { samples }));
+    assert_eq!(run.turn(), [""; 0], "whether it replicates was seen a minute ago");
+    assert_eq!(looks(&run), [database.clone(), lag]);
+    run.see("oregon", database, db(Some("ohio")));
+    assert_eq!(run.turn(), ["observed near"]);
 }
 
 /// Two steps side by side.
