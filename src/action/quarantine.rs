@@ -102,7 +102,7 @@ fn close(cx: &StepCx<'_>, item: &Resource, w: &World) -> Result<Next, Next> {
     };
     Ok(match w.seen(&connect) {
         Some(Seen::Answer(answer)) if answer.ok => {
-            Next::wait([connect], format!("{} still accepts connections", db.identifier))
+            Next::wait([connect, database.target.clone()], format!("{} still accepts connections", db.identifier))
         }
         Some(Seen::Answer(_)) => Next::done_with(vec![fact(&db.identifier, "quarantined: a connection is refused")]),
         seen => unknown(&connect, seen),

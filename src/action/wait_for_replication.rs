@@ -129,8 +129,11 @@ impl Behave for WaitForReplication {
 
     fn next(&self, cx: &StepCx<'_>, w: &World) -> Next {
         let one = |item| {
-            answer(|| {
-                let pair = Pair::of(cx, item)?;
+            let pair = match Pair::of(cx, item) {
+                Ok(pair) => pair,
+                Err(early) => return early,
+            };
+            let next = answer(|| {
                 pair.replicates(cx, w)?;
                 match self.until {
                     Until::Near { max_lag, held } => Ok(pair.near(cx, w, max_lag, held)),
@@ -138,7 +141,8 @@ impl Behave for WaitForReplication {
                     Until::Drained(Proof::Marker) => pair.drained_by_marker(cx, w),
                     Until::Drained(Proof::Metric) => Ok(pair.drained_by_metric(cx, w)),
                 }
-            })
+            });
+            pair.watched(self.until, next)
         };
         let next = Next::all(cx.items.iter().map(|item| one(item)));
         if self.until == Until::Drained(Proof::Lsn) { keep_the_ends(cx, w, next) } else { next }
@@ -203,6 +207,17 @@ impl<'a> Pair<'a> {
         if seen.or(self.stated) == Some(DbEngine::Postgres) { self.slot_lag() } else { self.lag() }
     }
 
+    /// Whatever is waited for: nothing comes to what is promoted meanwhile, and which metric tells depends on
+    /// the engine.
+    fn watched(&self, waits_for: Until, next: Next) -> Next {
+        let Next::Wait { mut on, why, until, holds } = next else { return next };
+        on.push(self.replica.target.clone());
+        if waits_for == Until::Drained(Proof::Metric) {
+            on.push(self.source.target.clone());
+        }
+        Next::Wait { on, why, until, holds }
+    }
+
     /// Nothing comes to what is no replica, however long it is waited for. Where a move goes, it was
     /// promoted already; what was proven then is in that run.
     fn replicates(&self, cx: &StepCx<'_>, w: &World) -> Result<(), Next> {
@@ -247,7 +262,7 @@ impl<'a> Pair<'a> {
         }
         let how = lag.map_or("an unknown time".to_owned(), |(_, lag)| lag.to_string());
         Next::Wait {
-            on: vec![self.lag(), self.replica.target.clone()],
+            on: vec![self.lag()],
             why: if near.is_some() {
                 format!("{here} {how} behind, to hold for {held}")
             } else {

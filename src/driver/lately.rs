@@ -7,8 +7,8 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// What is asked beside a look (where a database answers, its password, why servers do not come) is asked
-/// once in so long: looks are made every few moments, and each of these would be another request.
+/// What is asked beside a look (where a database answers, its password, why servers do not come) counts so
+/// long: looks are made every few moments, and each of these would be another request.
 pub(super) const FRESH: Duration = Duration::from_secs(90);
 
 /// What was told of each, and when.
@@ -32,11 +32,6 @@ impl<K: Ord, V: Clone> Lately<K, V> {
     /// It was told now.
     pub(super) fn tell(&self, of: K, told: V) {
         self.all().insert(of, (Instant::now(), told));
-    }
-
-    /// Of how many something was told.
-    pub(super) fn many(&self) -> u32 {
-        u32::try_from(self.all().len()).unwrap_or(u32::MAX).max(1)
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<K, (Instant, V)>> {

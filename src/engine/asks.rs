@@ -115,6 +115,13 @@ fn consent_asked<'a>(cx: &Cx<'a>) -> Option<&'a Ask> {
     cx.state.asks.values().rev().find(|ask| ask.question == Question::Consent && !ask.moot)
 }
 
+/// Whether people are asked about something so grave that a step is about to do.
+pub(super) fn is_awaited(cx: &Cx<'_>, step: &PlanStep, gravity: Impact) -> bool {
+    let grave = cx.state.policy.reach.is_some_and(|reach| gravity > reach.most);
+    let consent = grave && consent_asked(cx).is_some_and(|ask| ask.answer.is_none());
+    consent || cx.state.open_asks().any(|(_, ask)| ask.step.as_ref() == Some(&step.id))
+}
+
 /// Whether a step may do something without a person, or by the consent of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reach {

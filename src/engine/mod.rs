@@ -30,6 +30,7 @@ mod late;
 mod launch;
 mod measure;
 mod outcome;
+mod outlook;
 mod past;
 mod poller;
 #[cfg(test)]

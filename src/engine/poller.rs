@@ -99,6 +99,7 @@ struct Wants<'a> {
     target: &'a Target,
     interest: &'a Interest<'a>,
     last: Option<&'a Sight>,
+    stage: Stage,
 }
 
 /// How a look stands to what was seen before.
@@ -112,13 +113,14 @@ enum Stage {
     Moves,
 }
 
-impl Wants<'_> {
-    fn stage(&self) -> Stage {
-        match self.last {
-            None if self.interest.after.is_none() => Stage::Begins,
-            Some(last) if last.at < self.interest.oldest => Stage::Begins,
-            Some(last) if last.at >= self.interest.since => Stage::Moves,
-            _ => Stage::Changed,
+impl Stage {
+    fn of(interest: &Interest<'_>, last: Option<&Sight>, now: Timestamp) -> Self {
+        match last {
+            None if interest.after.is_none() => Self::Begins,
+            Some(last) if last.at < interest.oldest => Self::Begins,
+            // A clock that was set back may not reach that time for long.
+            Some(last) if last.at >= interest.since || interest.since > now => Self::Moves,
+            _ => Self::Changed,
         }
     }
 }
@@ -130,7 +132,7 @@ struct Queue<'a>(BTreeMap<Question, Vec<Wants<'a>>>);
 impl Queue<'_> {
     /// How many requests are repeated for all of them.
     fn load(&self) -> u64 {
-        let repeats = self.0.iter().filter(|(_, all)| all.iter().any(|wants| wants.stage() == Stage::Moves));
+        let repeats = self.0.iter().filter(|(_, all)| all.iter().any(|wants| wants.stage == Stage::Moves));
         repeats.map(|(question, _)| question.requests()).sum::<u64>().max(1)
     }
 
@@ -167,7 +169,7 @@ impl Poller {
         world: &World,
         now: Timestamp,
     ) -> (Vec<Glance>, Option<Timestamp>) {
-        let (queues, others) = queues(wanted, world);
+        let (queues, others) = queues(wanted, world, now);
         for (office, allowance) in &mut self.allowances {
             allowance.keep(&queues.get(office).map(Queue::moving).unwrap_or_default());
         }
@@ -222,7 +224,7 @@ impl Poller {
                     if wants.interest.not_before <= now {
                         waiting.targets.push(wants.target);
                     }
-                    let (side, at) = match wants.stage() {
+                    let (side, at) = match wants.stage {
                         Stage::Begins => (&mut waiting.first, now.max(wants.interest.not_before)),
                         Stage::Changed => (&mut waiting.anew, now.max(wants.interest.not_before)),
                         Stage::Moves => (&mut waiting.again, due(wants, load)),
@@ -242,14 +244,15 @@ impl Poller {
     fn leaves(&mut self, waiting: &Waiting<'_>, now: Timestamp) -> Timestamp {
         let Some((office, question, load)) = waiting.asked else { return waiting.first.unwrap_or(now) };
         let allowance = self.allowances.entry(office.clone()).or_insert_with(|| Allowance::full(now));
-        let again = waiting.again.map(|again| again.max(allowance.next(question, load, now)));
+        let again = waiting.again.map(|again| again.max(allowance.repeats(question, load, now)));
         // One look serves many that were changed one after another; what is asked for each waits for none.
         let rested = if question.is_shared() { allowance.rested(question, 1, now) } else { now };
         let anew = waiting.anew.map(|anew| anew.max(rested));
         let at = [waiting.first, anew, again].into_iter().flatten().min().unwrap_or(now);
         // Nor does it take from the others what they have.
-        if at <= now && (question.is_shared() || again == Some(at)) {
-            allowance.take(question, now);
+        let repeats = [waiting.first, anew].into_iter().flatten().all(|soon| soon > now);
+        if at <= now && (question.is_shared() || repeats) {
+            allowance.take(question, repeats, now);
         }
         at
     }
@@ -290,10 +293,12 @@ impl Poller {
 fn queues<'a>(
     wanted: &'a BTreeMap<Target, Interest<'_>>,
     world: &'a World,
+    now: Timestamp,
 ) -> (BTreeMap<Office, Queue<'a>>, Vec<Wants<'a>>) {
     let (mut queues, mut others): (BTreeMap<_, Queue<'a>>, _) = (BTreeMap::new(), vec![]);
     for (target, interest) in wanted {
-        let wants = Wants { target, interest, last: world.sight(target) };
+        let last = world.sight(target);
+        let wants = Wants { target, interest, last, stage: Stage::of(interest, last, now) };
         let Some((service, question)) = target.what.service().zip(target.what.question()) else {
             others.push(wants);
             continue;

@@ -5,7 +5,7 @@ use super::{
     attempt::{self, attempt, ready, start},
     decide::{Cx, Turn},
     guard::guard,
-    holds,
+    holds, outlook,
     state::Phase,
     step_run::{EffectRun, EffectStatus, StepRun, StepState},
 };
@@ -20,10 +20,7 @@ use crate::{
     runbook::{FailurePolicy, Milestone, Retry},
     world::{Call, Class, Effect, Landed, Receipt, Seen, Sight, Target},
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Moves a step on by one decision, where one is due. What it needs is done.
 pub(super) fn advance(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Turn) {
@@ -77,77 +74,6 @@ pub(super) fn context<'a>(cx: &Cx<'a>, step: &'a PlanStep, run: &'a StepRun, inp
     }
 }
 
-/// What anything is done on was seen so long ago at most; longer than two looks, one after the other, may take.
-fn recent(target: &Target, now: Timestamp) -> Timestamp {
-    const RECENT: Span = Span::secs(25);
-    now.before(RECENT.max(target.what.patience() * 2))
-}
-
-/// What must be looked at for a step that runs, and the oldest sight of each that counts.
-pub(super) fn needed(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs) -> BTreeMap<Target, Timestamp> {
-    outlook(cx, step, run, inputs).0
-}
-
-/// What a step that runs does next; none while something that it needs is not seen.
-pub(super) fn next(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs) -> Option<Next> {
-    let (needed, next) = outlook(cx, step, run, inputs);
-    next.filter(|_| are_seen(cx, &needed))
-}
-
-/// How grave what a step is about to do is, as far as that is seen; none: it is about to do nothing.
-pub(super) fn about_to(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs) -> Option<Impact> {
-    match outlook(cx, step, run, inputs).1? {
-        Next::Send { effect, .. } => Some(effect.impact()),
-        _ => None,
-    }
-}
-
-/// What a step needs to see, and what its action does next as soon as all that itself asks is known. While it
-/// waits, only what it waits on is looked at; before anything comes of it, all else once more, with what guards
-/// a send. What may not be repeated is sent only on what was seen since the attempt began.
-fn outlook(
-    cx: &Cx<'_>,
-    step: &PlanStep,
-    run: &StepRun,
-    inputs: &Inputs,
-) -> (BTreeMap<Target, Timestamp>, Option<Next>) {
-    let step_cx = context(cx, step, run, inputs);
-    let mut own: BTreeMap<_, _> = inputs.targets(&step_cx).into_iter().map(|target| (target, Timestamp(0))).collect();
-    if !are_seen(cx, &own) {
-        return (own, None);
-    }
-    let next = inputs.next(&step_cx, cx.world);
-    match &next {
-        // People take their time.
-        Next::Ask { .. } => return (own, Some(next)),
-        Next::Wait { on, holds, .. } if !turns(run, *holds) => {
-            let on: BTreeSet<_> = on.iter().collect();
-            own.retain(|target, _| on.contains(target));
-            return (own, Some(next));
-        }
-        Next::Wait { .. } | Next::Done { .. } | Next::Stuck { .. } | Next::Send { .. } => {}
-    }
-    let mut oldest = Timestamp(0);
-    if let (Next::Send { effect, .. }, Some(action)) = (&next, &inputs.action) {
-        own.extend(writers::targets(action, &step_cx, cx.world).into_iter().map(|target| (target, oldest)));
-        if effect.class() != Class::Desired {
-            oldest = run.past_now().started;
-        }
-    }
-    own.iter_mut().for_each(|(target, seen)| *seen = oldest.max(recent(target, cx.now)));
-    (own, Some(next))
-}
-
-/// Whether what holds is otherwise than it was when that was last told.
-fn turns(run: &StepRun, holds: Option<bool>) -> bool {
-    holds.is_some_and(|holds| holds != run.past_now().holding_since.is_some())
-}
-
-/// Whether all of it was seen, and not too long ago.
-pub(super) fn are_seen(cx: &Cx<'_>, needed: &BTreeMap<Target, Timestamp>) -> bool {
-    needed.iter().all(|(target, oldest)| cx.world.sight(target).is_some_and(|sight| sight.at >= *oldest))
-}
-
 /// All that a step may be decided on now: what its action asks and what would guard it.
 pub(super) fn concerns(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs) -> BTreeSet<Target> {
     let step_cx = context(cx, step, run, inputs);
@@ -171,8 +97,10 @@ pub(super) fn running(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Tu
     }
     let Some(inputs) = &run.inputs else { return };
     let late = out_of_time(cx, step, run);
-    let Some(next) = next(cx, step, run, inputs) else {
-        if late {
+    let Some(next) = outlook::next(cx, step, run, inputs) else {
+        if let Some(until) = outlook::nearly_done(cx, step, run, inputs).filter(|_| late) {
+            turn.wake(until);
+        } else if late {
             fail(cx, step, format!("not seen within {}", step.timeout), None, turn);
         } else {
             turn.wake(run.deadline);
@@ -188,6 +116,9 @@ pub(super) fn running(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Tu
         }
         Next::Send { .. } if late => fail(cx, step, format!("not done within {}", step.timeout), None, turn),
         Next::Send { effect, .. } => {
+            if outlook::is_held_up(cx, step, run, inputs, &effect) {
+                return turn.wake(run.deadline);
+            }
             let judge = |action| writers::judge(action, &context(cx, step, run, inputs), cx.world);
             let found = inputs.action.as_ref().map(judge).unwrap_or_default();
             // What was not foreseen may be graver than what it began by.
@@ -267,6 +198,11 @@ fn out_of_time(cx: &Cx<'_>, step: &PlanStep, run: &StepRun) -> bool {
     cx.now >= run.deadline && !asking
 }
 
+/// Tried again as the runbook says: a probe that says no ends the attempt.
+pub(super) fn ends_attempt(step: &PlanStep, holds: Option<bool>) -> Option<Retry> {
+    step.retry.filter(|_| holds == Some(false) && step.draft.action.as_deref() != Some("wait"))
+}
+
 fn wait(
     cx: &Cx<'_>,
     step: &PlanStep,
@@ -274,11 +210,10 @@ fn wait(
     (until, holds, why): (Option<Timestamp>, Option<bool>, String),
     turn: &mut Turn,
 ) {
-    // Tried again as the runbook says: a probe that says no ends the attempt.
-    if let (Some(false), Some(retry), false) = (holds, step.retry, step.draft.action.as_deref() == Some("wait")) {
+    if let Some(retry) = ends_attempt(step, holds) {
         return again(cx, step, run, why, retry, turn);
     }
-    if turns(run, holds) {
+    if holds.is_some_and(|holds| holds != run.past_now().holding_since.is_some()) {
         turn.push(EventKind::Observed { step: step.id.clone(), facts: vec![fact(step.id.as_str(), why)], holds });
     }
     turn.wake(until.unwrap_or(run.deadline).min(run.deadline).max(cx.now + Span::ms(1)));

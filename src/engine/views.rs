@@ -2,8 +2,8 @@
 
 use super::{
     decide::Cx,
+    outlook,
     step_run::{EffectStatus, StepRun, StepState},
-    steps,
 };
 use crate::{
     action::{Inputs, Next},
@@ -32,7 +32,7 @@ fn waits_for(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs) -> Op
             _ => (format!("in doubt, looking: {words}"), Some(open.sent_by + open.effect.dark())),
         });
     }
-    match steps::next(cx, step, run, inputs) {
+    match outlook::next(cx, step, run, inputs) {
         None => Some(("looking".to_owned(), None)),
         Some(Next::Wait { why, until, .. }) => Some((why, until)),
         Some(Next::Done { .. } | Next::Send { .. } | Next::Ask { .. } | Next::Stuck { .. }) => None,

@@ -4,9 +4,9 @@
 use super::{
     asks,
     decide::{Cx, Live},
+    outlook,
     state::{Phase, RunState},
     step_run::{EffectStatus, StepState},
-    steps,
 };
 use crate::{
     clock::{Span, Timestamp},
@@ -53,7 +53,9 @@ pub fn wanted<'a>(state: &'a RunState, world: &World, now: Timestamp, live: Live
                 _ => {
                     // A quick yes is believed at once; only a no has to outwait the dark window.
                     let (since, after) = (effect.sent_by, Some(&*effect.effect));
-                    let interest = Interest { since, after, not_before: now, oldest: Timestamp(0) };
+                    let told = effect.sent_by + effect.effect.dark();
+                    let oldest = if now < told { Timestamp(0) } else { told };
+                    let interest = Interest { since, after, not_before: now, oldest };
                     all.looks.insert(effect.effect.target.clone(), interest);
                 }
             }
@@ -61,7 +63,7 @@ pub fn wanted<'a>(state: &'a RunState, world: &World, now: Timestamp, live: Live
         let gravity = match (&run.state, &run.inputs) {
             (StepState::Ready, _) => Some(asks::gravity(step)),
             (StepState::Running, Some(inputs)) if state.policy.reach.is_some() && run.way == Way::Forward => {
-                steps::about_to(&cx, step, run, inputs)
+                outlook::about_to(&cx, step, run, inputs)
             }
             _ => None,
         };
@@ -78,7 +80,7 @@ pub fn wanted<'a>(state: &'a RunState, world: &World, now: Timestamp, live: Live
         let Some(inputs) = &run.inputs else { continue };
         let last = run.past_now().sent.last();
         let (since, after) = (last.map_or(run.past_now().started, |e| e.at), last.map(|e| &*e.effect));
-        for (target, oldest) in steps::needed(&cx, step, run, inputs) {
+        for (target, oldest) in outlook::needed(&cx, step, run, inputs) {
             let own = Interest { since, after, not_before: since, oldest };
             let interest = all.looks.entry(target).or_insert(own);
             // Who began to wait last looks most often.

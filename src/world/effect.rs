@@ -278,7 +278,7 @@ impl Effect {
             (Call::Scaling(_), What::Group(_)) => target.site == self.target.site,
             (Call::Rds(_) | Call::Dns(_) | Call::Scaling(_), _) => false,
             // They have a course of their own.
-            (_, What::Change(_) | What::Machine(_) | What::Execution(..)) => *target == self.target,
+            (_, What::Change(_) | What::Execution(..)) => *target == self.target,
             // They may do anything else.
             (Call::Machine(_) | Call::Run(_) | Call::Post(_), what) => what.is_described(),
         }

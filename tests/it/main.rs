@@ -6,6 +6,7 @@
 mod store_but;
 
 mod aborted;
+mod asked;
 mod binary;
 mod calls;
 mod crash;

@@ -1,24 +1,18 @@
 //! What a run does while it waits: questions, silence, holds, doubts.
 
 use crate::{
+    asked::Counting,
     lab::{Lab, Ran, Went, bundled, id},
     there_and_back::ROUND,
 };
-use async_trait::async_trait;
 use lifeboat::{
-    clock::{Clock, Span, Timestamp},
-    driver::{Look, LookError},
+    clock::Span,
     engine::{Ended, StepState},
     event::{Control, EventKind, How, PauseReason, RunOutcome, SkipReason},
     ids::Region,
     model::{Direction, Mode},
     plan::Plan,
     store::Store as _,
-    world::{Question, Sight, Target},
-};
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex},
 };
 
 async fn planned(lab: &Lab) -> Plan {
@@ -234,61 +228,6 @@ async fn no_backup_window_is_in_the_way_of_an_emergency() {
     assert_eq!(ran.outcome(), RunOutcome::Unprotected, "{}", ran.told());
 }
 
-/// Eyes that keep what they ask of whom, and when.
-struct Counting {
-    look: Arc<dyn Look>,
-    clock: Arc<dyn Clock>,
-    asked: Mutex<Vec<Asked>>,
-}
-
-/// A question to a service of a Region.
-struct Asked {
-    service: (Region, &'static str),
-    question: Question,
-    at: Timestamp,
-}
-
-#[async_trait]
-impl Look for Counting {
-    async fn look(&self, at: &[Target]) -> Vec<Result<Sight, LookError>> {
-        let one = |target: &Target| Some((target.region.clone(), target.what.service()?, target.what.question()?));
-        let now = self.clock.now();
-        let questions: BTreeSet<_> = at.iter().filter_map(one).collect();
-        let asked = questions.into_iter().map(|(region, service, question)| Asked {
-            service: (region, service),
-            question,
-            at: now,
-        });
-        self.asked.lock().unwrap().extend(asked);
-        self.look.look(at).await
-    }
-}
-
-impl Counting {
-    /// The eyes of a laboratory from now on.
-    fn in_lab(lab: &mut Lab) -> Arc<Self> {
-        let eyes = Arc::new(Self { look: lab.look.clone(), clock: lab.clock.clone(), asked: Mutex::default() });
-        lab.look = eyes.clone();
-        eyes
-    }
-
-    /// How often databases were looked at.
-    fn databases(&self) -> usize {
-        self.asked.lock().unwrap().iter().filter(|asked| asked.question == Question::Instances).count()
-    }
-
-    /// The most requests to one service in any ten minutes, first looks and all.
-    fn most(&self) -> (u64, (Region, &'static str)) {
-        let asked = self.asked.lock().unwrap();
-        let within = |from: &Asked| {
-            let until = from.at + Span::mins(10);
-            let of = asked.iter().filter(|a| a.service == from.service && a.at >= from.at && a.at < until);
-            (of.map(|a| a.question.requests()).sum(), from.service.clone())
-        };
-        asked.iter().map(within).max().unwrap()
-    }
-}
-
 /// From its send to its end.
 fn promotion(ran: &Ran) -> Span {
     let at = |what: &dyn Fn(&EventKind) -> bool| ran.events.iter().find(|e| what(&e.kind)).unwrap().at;
@@ -315,22 +254,4 @@ async fn how_long_promotions_took_is_kept_and_later_runs_look_by_it() {
     let kept = lab.store.past_durations("rds:PromoteReadReplica", &Region::from("us-west-2")).await;
     assert_eq!(kept, took, "newest first");
     assert!(looks[3] < looks[0], "{looks:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn no_service_is_asked_more_than_150_times_in_any_ten_minutes() {
-    for seed in 0..10 {
-        let planned = (&[][..], Mode::Planned, &ROUND[..]);
-        let emergency = (&["primary-lost"][..], Mode::Emergency, &ROUND[..1]);
-        for (faults, mode, legs) in [planned, emergency] {
-            let mut lab = Lab::new(seed, faults);
-            for direction in legs.iter().copied() {
-                let eyes = Counting::in_lab(&mut lab);
-                let ran = lab.go(direction, mode).await;
-                let (most, service) = eyes.most();
-                println!("seed {seed} {direction}: {most} of {service:?}");
-                assert!(most <= 150, "seed {seed}, {direction}: {most} of {service:?}\n{}", ran.told());
-            }
-        }
-    }
 }

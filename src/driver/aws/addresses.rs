@@ -2,7 +2,10 @@
 //! makes it of the name): so it is kept for a while, and asked anew for all databases of a site at once.
 
 use crate::{
-    driver::lately::{FRESH, Lately},
+    driver::{
+        LookError,
+        lately::{FRESH, Lately},
+    },
     world::rds::Db,
 };
 use std::{
@@ -12,10 +15,10 @@ use std::{
 };
 use tokio::sync::{Mutex as Turn, MutexGuard as MyTurn};
 
-/// What has no address yet gets one sooner or later.
+/// What has no address yet gets one sooner or later, and who did not answer does.
 const MISSING: Duration = Duration::from_secs(15);
 
-/// What is known of the databases of a site.
+/// What is known of the databases of a site, by their names in lowercase.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
     told: Lately<String, Known>,
@@ -33,6 +36,8 @@ pub(super) enum Known {
     Nowhere,
     /// There is none of that name.
     Absent,
+    /// Nobody told.
+    Untold(LookError),
 }
 
 impl Addresses {
@@ -46,7 +51,7 @@ impl Addresses {
     /// Waits for the turn to ask for one that is not known, and gives all that are to be asked for with it.
     pub(super) async fn turn(&self, identifier: &str) -> (MyTurn<'_, ()>, BTreeSet<String>) {
         let wanted = || self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-        wanted().insert(identifier.to_owned());
+        wanted().insert(identifier.to_lowercase());
         let turn = self.asking.lock().await;
         (turn, wanted().clone())
     }
@@ -59,5 +64,10 @@ impl Addresses {
             self.told.tell(db.identifier.to_lowercase(), known);
         }
         missing.for_each(|name| self.told.tell(name.clone(), Known::Absent));
+    }
+
+    /// Nobody told of these.
+    pub(super) fn miss(&self, names: BTreeSet<String>, why: &LookError) {
+        names.into_iter().for_each(|name| self.told.tell(name, Known::Untold(why.clone())));
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     world::{Seen, What, asg::Group},
 };
 use aws_sdk_autoscaling::types::{Activity, AutoScalingGroup, LifecycleState, ScalingActivityStatusCode};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// A request takes no more names, and gives no more groups.
 const PAGE: usize = 100;
@@ -73,7 +73,10 @@ async fn tell_failures(place: &Place<'_>, mut lacking: Vec<&mut Group>) -> Resul
     if lacking.iter().any(|group| place.memory.failures.told(&group.name, FRESH).is_none()) {
         let newest = newest(place, &lacking).await?;
         for group in &lacking {
-            place.memory.failures.tell(group.name.clone(), newest.get(&group.name).cloned().flatten());
+            // What is not among the newest failed as it did.
+            let known = || place.memory.failures.told(&group.name, Duration::MAX).flatten();
+            let failure = newest.get(&group.name).cloned().unwrap_or_else(known);
+            place.memory.failures.tell(group.name.clone(), failure);
         }
     }
     for group in &mut lacking {

@@ -8,13 +8,10 @@ use super::{
     lag, machines,
     pace::{Lane, Pace, Urgency},
     records,
+    zones::Zones,
 };
 use crate::{
-    driver::{
-        LookError,
-        lately::{FRESH, Lately},
-        one_after_another,
-    },
+    driver::{LookError, lately::Lately, one_after_another},
     ids::SiteName,
     model::Site,
     world::{Question, Seen, Target, What, dns::Records},
@@ -35,9 +32,6 @@ pub struct Eyes {
     /// The names that matter of each zone.
     names: BTreeMap<String, BTreeSet<String>>,
     memories: BTreeMap<SiteName, Memory>,
-    /// What name servers have to say of a zone, and which they are.
-    zones: Lately<String, (Vec<String>, Records)>,
-    asking_zones: tokio::sync::Mutex<()>,
 }
 
 /// What earlier looks told of a site.
@@ -50,8 +44,10 @@ pub(super) struct Memory {
     pub(super) addresses: Addresses,
     /// Why groups lack servers, by their names.
     pub(super) failures: Lately<String, autoscaling::Failure>,
+    /// What name servers have to answer.
+    pub(super) zones: Zones,
     /// What executions were given.
-    pub(super) inputs: machines::Inputs,
+    pub(super) executions: machines::Executions,
 }
 
 /// A site, and what is needed to ask about it.
@@ -89,8 +85,7 @@ impl Eyes {
         let global = SiteName::new(Target::GLOBAL);
         let sites = premises.sites.keys().cloned().chain([global]);
         let memories = sites.map(|site| (site, Memory::default())).collect();
-        let (zones, asking_zones) = Default::default();
-        Self { access: Arc::new(Access::for_reads(premises)), pace, names, memories, zones, asking_zones }
+        Self { access: Arc::new(Access::for_reads(premises)), pace, names, memories }
     }
 
     /// What the hand works with too.
@@ -174,46 +169,38 @@ impl Eyes {
     /// Where a database answers, host and port, as RDS told a moment ago.
     pub async fn endpoint(&self, site: &SiteName, identifier: &str) -> Result<String, LookError> {
         let place = self.place(site).await?;
-        let addresses = &place.memory.addresses;
-        let mut known = addresses.of(identifier);
-        if known.is_none() {
-            let (_turn, names) = addresses.turn(identifier).await;
-            known = addresses.of(identifier);
-            if known.is_none() {
-                let all: Vec<_> = names.into_iter().map(What::Db).collect();
-                databases::instances(&place, &all.iter().collect::<Vec<_>>()).await?;
-                known = addresses.of(identifier);
-            }
-        }
+        let known = match place.memory.addresses.of(identifier) {
+            Some(known) => known,
+            None => address(&place, identifier).await,
+        };
         let missing =
             |why: &str| LookError::Transient { after: None, why: format!("database {identifier} at {site} {why}") };
         match known {
-            Some(Known::At(endpoint)) => Ok(endpoint),
-            Some(Known::Nowhere) => Err(missing("has no address yet")),
-            Some(Known::Absent) | None => Err(missing("does not exist")),
+            Known::At(endpoint) => Ok(endpoint),
+            Known::Nowhere => Err(missing("has no address yet")),
+            Known::Absent => Err(missing("does not exist")),
+            Known::Untold(e) => Err(e),
         }
     }
 
-    /// The name servers of a zone, from its delegation, and its records: what those have to answer. As told a
-    /// moment ago, or some moments where there are many zones.
+    /// The name servers of a zone, from its delegation, and its records: what those have to answer. As Route 53
+    /// told a moment ago.
     pub async fn zone(&self, zone: &str) -> Result<(Vec<String>, Records), LookError> {
-        let known = || self.zones.told(&zone.to_owned(), FRESH * self.zones.many());
-        if let Some(known) = known() {
-            return Ok(known);
-        }
-        let _turn = self.asking_zones.lock().await;
-        if let Some(known) = known() {
-            return Ok(known);
-        }
         let place = self.place(&SiteName::new(Target::GLOBAL)).await?;
+        let zones = &place.memory.zones;
+        let _turn = zones.turn(zone).await;
+        if let Some(told) = zones.told(zone) {
+            return told;
+        }
         let records = What::Records(zone.to_owned());
-        let (servers, seen) = tokio::join!(records::name_servers(&place, zone), self.one(&place, &records));
-        let Ok(Seen::Records(records)) = seen else {
-            return Err(LookError::Transient { after: None, why: format!("zone {zone} cannot be read") });
+        let (servers, seen) = tokio::join!(zones.servers(&place, zone), self.one(&place, &records));
+        let told = match (servers, seen) {
+            (Ok(servers), Ok(Seen::Records(records))) => Ok((servers, records)),
+            (Err(e), _) => Err(e),
+            _ => Err(LookError::Transient { after: None, why: format!("zone {zone} cannot be read") }),
         };
-        let told = (servers?, records);
-        self.zones.tell(zone.to_owned(), told.clone());
-        Ok(told)
+        zones.tell(zone, told.clone());
+        told
     }
 
     /// A password that Secrets Manager keeps, in a site's own Region: the text itself, or the
@@ -232,6 +219,20 @@ impl Eyes {
             found => Ok(found.to_owned()),
         }
     }
+}
+
+/// Where a database answers, asked for with all others of the site that are asked for.
+async fn address(place: &Place<'_>, identifier: &str) -> Known {
+    let addresses = &place.memory.addresses;
+    let (_turn, names) = addresses.turn(identifier).await;
+    if let Some(known) = addresses.of(identifier) {
+        return known;
+    }
+    let all: Vec<_> = names.iter().cloned().map(What::Db).collect();
+    if let Err(e) = databases::instances(place, &all.iter().collect::<Vec<_>>()).await {
+        addresses.miss(names, &e);
+    }
+    addresses.of(identifier).unwrap_or(Known::Absent)
 }
 
 /// One question that serves several targets.

@@ -5,7 +5,10 @@ use super::{
     eyes::{Asked, Place},
 };
 use crate::{
-    driver::LookError,
+    driver::{
+        LookError,
+        lately::{FRESH, Lately},
+    },
     model::MachineArn,
     world::{
         Seen, What,
@@ -39,36 +42,36 @@ pub(super) async fn machine(place: &Place<'_>, arn: &str) -> Asked {
     }
 }
 
-/// What executions were given, by machine and name, while they run. It never changes.
+/// What is known of executions that were described.
 #[derive(Debug, Default)]
-pub(super) struct Inputs(Mutex<BTreeMap<What, Value>>);
+pub(super) struct Executions {
+    /// What those that run were given: it never changes.
+    given: Mutex<BTreeMap<What, Value>>,
+    /// Machines whose executions may not be listed.
+    unlisted: Lately<String, ()>,
+}
 
-impl Inputs {
-    fn all(&self) -> MutexGuard<'_, BTreeMap<What, Value>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Executions {
+    fn given(&self) -> MutexGuard<'_, BTreeMap<What, Value>> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The executions of a machine that were asked for. Of several that ran when they were described, one list
 /// tells which still do; all others are described.
 pub(super) async fn executions(place: &Place<'_>, machine: &str, asked: &[&What]) -> Vec<(What, Asked)> {
-    let known: Vec<_> = asked.iter().copied().filter(|what| place.memory.inputs.all().contains_key(what)).collect();
-    // Who cannot list may still describe.
-    let listed = if known.len() > 1 { running(place, machine).await.unwrap_or_default() } else { BTreeSet::new() };
+    let given = asked.iter().filter_map(|what| place.memory.executions.given().get(what).cloned()).count();
+    let running = if given > 1 { running(place, machine).await } else { Ok(BTreeSet::new()) };
     let one = async |what: &What| {
         let What::Execution(_, name) = what else { return nothing(what) };
-        let input = listed.contains(name).then(|| place.memory.inputs.all().get(what).cloned()).flatten();
-        if let Some(input) = input {
-            return Ok(Seen::Execution(Execution { status: Status::Running, input, output: None, why: None }));
-        }
-        let seen = execution(place, machine, name).await;
-        match &seen {
-            Ok(Seen::Execution(seen)) if seen.status == Status::Running => {
-                place.memory.inputs.all().insert(what.clone(), seen.input.clone());
+        let input = place.memory.executions.given().get(what).cloned();
+        match (input, &running) {
+            (Some(_), Err(e)) => Err(e.clone()),
+            (Some(input), Ok(running)) if running.contains(name) => {
+                Ok(Seen::Execution(Execution { status: Status::Running, input, output: None, why: None }))
             }
-            _ => drop(place.memory.inputs.all().remove(what)),
+            _ => described(place, what, machine, name).await,
         }
-        seen
     };
     join_all(asked.iter().map(async |what| ((*what).clone(), one(what).await))).await
 }
@@ -77,23 +80,50 @@ fn nothing(what: &What) -> Asked {
     Err(LookError::Permanent { why: format!("{what:?} is no execution") })
 }
 
-/// The names of a machine's executions that run, as far as they are among the thousand that began last.
+/// The names of a machine's executions that run, as far as they are among the thousand that began last; none
+/// where they may not be listed.
 async fn running(place: &Place<'_>, machine: &str) -> Result<BTreeSet<String>, LookError> {
+    let unlisted = &place.memory.executions.unlisted;
+    if unlisted.told(&machine.to_owned(), FRESH).is_some() {
+        return Ok(BTreeSet::new());
+    }
     place.turn("states").await;
     let call = place.clients.sfn.list_executions().state_machine_arn(machine);
     let told = call.status_filter(ExecutionStatus::Running).max_results(1000).send().await;
-    let told = told.map_err(|e| place.failed("states", Failed::of(&e)))?;
-    Ok(told.executions().iter().map(|execution| execution.name().to_owned()).collect())
+    match told.map_err(|e| place.failed("states", Failed::of(&e))) {
+        Ok(told) => {
+            place.answered("states");
+            Ok(told.executions().iter().map(|execution| execution.name().to_owned()).collect())
+        }
+        Err(LookError::Permanent { .. }) => {
+            unlisted.tell(machine.to_owned(), ());
+            Ok(BTreeSet::new())
+        }
+        Err(e) => Err(e),
+    }
 }
 
-async fn execution(place: &Place<'_>, machine: &str, name: &str) -> Asked {
+/// An execution as it is described, and remembered while a list tells that it runs.
+async fn described(place: &Place<'_>, what: &What, machine: &str, name: &str) -> Asked {
+    let (seen, listed) = execution(place, machine, name).await?;
+    match &seen {
+        Seen::Execution(execution) if listed => {
+            place.memory.executions.given().insert(what.clone(), execution.input.clone());
+        }
+        _ => drop(place.memory.executions.given().remove(what)),
+    }
+    Ok(seen)
+}
+
+/// An execution, and whether a list of those that run has it.
+async fn execution(place: &Place<'_>, machine: &str, name: &str) -> Result<(Seen, bool), LookError> {
     let Some(arn) = MachineArn::parse(machine).map(|machine| machine.execution(name)) else {
         return Err(LookError::Permanent { why: format!("{machine} is no state machine's ARN") });
     };
     place.turn("states").await;
     let told = match place.clients.sfn.describe_execution().execution_arn(arn).send().await {
         Ok(told) => told,
-        Err(e) => return absent(place, Failed::of(&e), "ExecutionDoesNotExist"),
+        Err(e) => return absent(place, Failed::of(&e), "ExecutionDoesNotExist").map(|seen| (seen, false)),
     };
     place.answered("states");
     let status = match told.status() {
@@ -106,12 +136,13 @@ async fn execution(place: &Place<'_>, machine: &str, name: &str) -> Asked {
         (one, other) => one.or(other).map(str::to_owned),
     };
     let failed = status == Status::Failed;
-    Ok(Seen::Execution(Execution {
+    let seen = Seen::Execution(Execution {
         status,
         input: json(told.input()),
         output: (status == Status::Succeeded).then(|| json(told.output())),
         why: failed.then(|| why.unwrap_or_else(|| told.status().as_str().to_owned())),
-    }))
+    });
+    Ok((seen, *told.status() == ExecutionStatus::Running))
 }
 
 /// Text that is JSON, or itself.

@@ -8,7 +8,7 @@
 //!
 //! One describe serves all targets of a service and Region: a look is handed over whole, split by
 //! site and question, and each question is asked once. What looks need beside them is remembered for a
-//! while (`lately`, `addresses`).
+//! while (`lately`, `addresses`, `zones`).
 //!
 //! Beside them stand [`Outposts`]: where alarms are heard and people are told, by ARNs and addresses
 //! that need not be of any site. They are asked by `alarms` and `topic`, and lead to a [`Queue`].
@@ -34,6 +34,7 @@ mod queue;
 mod records;
 mod topic;
 mod trial;
+mod zones;
 
 pub use access::Premises;
 pub use alarms::AlarmSight;

@@ -7,15 +7,16 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// 143 requests in ten minutes at most, 93 of them at once. With what drivers ask beside the questions, once
-/// in a minute and a half, these are 150.
+/// 142 requests in ten minutes at most, 92 of them at once; what begins and what was changed takes of them too,
+/// and waits for none. With what drivers ask beside the questions ([`crate::driver`], every minute and a half)
+/// these are 150.
 #[derive(Debug, Clone)]
 pub(super) struct Allowance {
     requests: u64,
     /// When the last one was added.
     filled: Timestamp,
-    /// When one was last taken.
-    taken: Timestamp,
+    /// When something may be repeated, where there are few.
+    free: Timestamp,
     rhythms: BTreeMap<Question, Rhythm>,
 }
 
@@ -29,43 +30,47 @@ struct Rhythm {
 }
 
 impl Allowance {
-    const AT_ONCE: u64 = 93;
+    const AT_ONCE: u64 = 92;
     const ONE_EVERY: Span = Span::secs(12);
     /// So many are kept for what begins and what was changed, which wait for none: what only moves is asked
     /// for as slowly as they come back.
-    const KEPT: u64 = 10;
+    const KEPT: u64 = 5;
 
     pub(super) fn full(now: Timestamp) -> Self {
-        Self { requests: Self::AT_ONCE, filled: now, taken: now, rhythms: BTreeMap::new() }
+        Self { requests: Self::AT_ONCE, filled: now, free: now, rhythms: BTreeMap::new() }
     }
 
-    /// When a question may be asked again, where so many requests share the service.
-    pub(super) fn next(&mut self, question: &Question, load: u64, now: Timestamp) -> Timestamp {
+    /// When a question may be repeated, where so many requests share the service.
+    pub(super) fn repeats(&mut self, question: &Question, load: u64, now: Timestamp) -> Timestamp {
+        let rested = self.rested(question, load, now);
+        if self.requests > Self::KEPT { rested } else { rested.max(self.free) }
+    }
+
+    /// When a question that was not asked only just now may be asked.
+    pub(super) fn rested(&mut self, question: &Question, load: u64, now: Timestamp) -> Timestamp {
+        self.fill(now);
+        let rhythm = self.rhythms.entry(question.clone()).or_insert(Rhythm { since: now, last: None });
+        let gap = Span(proportional(now.since(rhythm.since)).0.min(900)) * load;
+        let gap = if self.requests == 0 { gap.max(Span::secs(3)) } else { gap };
+        rhythm.last.map_or(now, |last| last + gap)
+    }
+
+    fn fill(&mut self, now: Timestamp) {
         let more = now.since(self.filled).0 / Self::ONE_EVERY.0;
         self.filled = self.filled + Self::ONE_EVERY * more;
         self.requests += more;
         if self.requests >= Self::AT_ONCE {
             (self.requests, self.filled) = (Self::AT_ONCE, now);
         }
-        let rested = self.rested(question, load, now);
-        let needed = question.requests();
-        if self.requests >= Self::KEPT + needed {
-            return rested;
+    }
+
+    /// A question is asked. Who repeats it pays for it: whoever comes next waits as long as it cost, so that a
+    /// question of several requests has its turn like any other.
+    pub(super) fn take(&mut self, question: &Question, repeats: bool, now: Timestamp) {
+        self.requests = self.requests.saturating_sub(question.requests());
+        if repeats {
+            self.free = now + Self::ONE_EVERY * question.requests();
         }
-        let comes = self.filled + Self::ONE_EVERY * needed.saturating_sub(self.requests);
-        rested.max(self.taken + Self::ONE_EVERY * needed).max(if self.requests < needed { comes } else { now })
-    }
-
-    /// When it was not asked only just now.
-    pub(super) fn rested(&mut self, question: &Question, load: u64, now: Timestamp) -> Timestamp {
-        let rhythm = self.rhythms.entry(question.clone()).or_insert(Rhythm { since: now, last: None });
-        let gap = Span(proportional(now.since(rhythm.since)).0.min(900)) * load;
-        rhythm.last.map_or(now, |last| last + gap)
-    }
-
-    /// It is asked.
-    pub(super) fn take(&mut self, question: &Question, now: Timestamp) {
-        (self.requests, self.taken) = (self.requests.saturating_sub(question.requests()), now);
         if let Some(rhythm) = self.rhythms.get_mut(question) {
             rhythm.last = Some(now);
         }
@@ -83,6 +88,6 @@ impl Allowance {
 
     #[cfg(test)]
     pub(super) fn spent(now: Timestamp) -> Self {
-        Self { requests: 0, ..Self::full(now) }
+        Self { requests: 0, free: now + Self::ONE_EVERY, ..Self::full(now) }
     }
 }

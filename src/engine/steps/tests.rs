@@ -8,7 +8,7 @@ use crate::{
     event::{AcceptLoss, Policy, RunOutcome},
     ids::StepId,
     model::Mode,
-    world::{What, rds},
+    world::{What, probe::Answer, rds},
 };
 
 fn cut(more: &str) -> Run {
@@ -173,6 +173,52 @@ fn while_a_step_waits_what_it_waits_on_is_looked_at_and_all_else_once_more_befor
     assert_eq!(looks(&run), [database.clone(), parameters.clone()]);
     run.see("oregon", parameters, Seen::Absent);
     assert_eq!(run.turn()[0], "step_succeeded promote");
+}
+
+#[test]
+fn what_is_seen_to_be_done_at_the_last_moment_has_the_time_of_a_look_to_be_done() {
+    let mut run = promoting();
+    run.applied();
+    run.now = run.state.steps["promote"].deadline - Span::ms(1);
+    run.see("oregon", What::Db("db".into()), db(None));
+    assert_eq!(run.later(Span::secs(2)), [""; 0], "its time is over, and the rest is being looked at");
+    run.see("oregon", What::Parameters("pg".into()), Seen::Absent);
+    assert_eq!(run.turn()[0], "step_succeeded promote");
+    let mut slow = promoting();
+    slow.applied();
+    slow.now = slow.state.steps["promote"].deadline - Span::ms(1);
+    slow.see("oregon", What::Db("db".into()), db(None));
+    assert_eq!(slow.later(Span::mins(1))[0], "step_failed promote");
+}
+
+#[test]
+fn a_probe_ends_an_attempt_only_by_what_it_says_now() {
+    let steps = "failover: [{ id: near, action: promote-replica, resource: db, verify: [site_answers], retry: { attempts: 1 } }]";
+    let policy = Policy {
+        accept: ["near".into()].into(),
+        accept_loss: Some(AcceptLoss::Unknown),
+        yes: true,
+        ..Policy::default()
+    };
+    let mut run = Run::of(steps, Mode::Emergency, policy);
+    run.turn();
+    let answer = |ok| Seen::Answer(Answer::plain(ok, "so"));
+    for (site, what, seen) in [
+        ("oregon", What::Db("db".into()), db(Some("ohio"))),
+        ("ohio", What::Db("db".into()), Seen::Absent),
+        ("oregon", What::Parameters("pg".into()), Seen::Absent),
+        ("oregon", What::Site, answer(false)),
+    ] {
+        run.see(site, what, seen);
+    }
+    run.turn();
+    run.applied();
+    run.later(Span::mins(5));
+    run.see("oregon", What::Db("db".into()), db(None));
+    run.see("oregon", What::Parameters("pg".into()), Seen::Absent);
+    assert_eq!(run.turn(), [""; 0], "that the site does not answer was seen minutes ago");
+    run.see("oregon", What::Site, answer(true));
+    assert_eq!(run.turn()[0], "step_succeeded near");
 }
 
 #[test]
