@@ -7,11 +7,11 @@
 //!
 //! What was never seen is looked at once; what moves is looked at in proportion to how long it has
 //! moved already. What is done at once is seen at once (pauses begin at 50 ms), then a look costs 1.9 %
-//! of the wait on average (3.8 %, at least 0.9 s, at most ten), which makes 130 looks in the first ten
+//! of the wait on average (3.8 %, at least 0.9 s, at most twelve), which makes 125 looks in the first ten
 //! minutes. Where the store tells how long a call takes as a rule, looks are half as many before that
 //! time, and three times as many in it. What does not answer does not move: how long its silence has
 //! lasted says nothing of its end, and a site that returns writable must be met at once, so it is looked
-//! at every five seconds (every twelve, once the allowance below is spent).
+//! at every five seconds (every ten, once the allowance below is spent).
 //!
 //! However many wait, a service of a Region is asked no more often than for one of them: where it takes
 //! several requests to answer all of them, each is made as many times more seldom, within one
@@ -47,7 +47,7 @@ fn due(interest: &Interest<'_>, last: Option<&Sight>, usual: Option<Usual>, load
 
 fn proportional(waited: Span) -> Span {
     let least = (50 + waited.0 / 2).min(900);
-    Span((waited.0 * 38 / 1000).clamp(least, 10_000))
+    Span((waited.0 * 38 / 1000).clamp(least, 12_000))
 }
 
 /// How long after a look the next one is due, of what has moved so long then.
@@ -56,7 +56,7 @@ fn pause(waited: Span, usual: Option<Usual>) -> Span {
     match usual {
         // Not beyond the first moment at which it may well be done.
         Some(usual) if waited < usual.from => {
-            Span((pause.0 * 2).min(10_000).min((usual.from.0 - waited.0).max(pause.0)))
+            Span((pause.0 * 2).min(12_000).min((usual.from.0 - waited.0).max(pause.0)))
         }
         // Sixty looks at most, however wide that time is.
         Some(usual) if waited <= usual.to => {

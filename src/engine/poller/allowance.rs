@@ -7,7 +7,7 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// 142 requests in ten minutes at most, 92 of them at once; what begins and what was changed takes of them too,
+/// 140 requests in ten minutes at most, 80 of them at once; what begins and what was changed takes of them too,
 /// and waits for none. With what drivers ask beside the questions ([`crate::driver`], every minute and a half)
 /// these are 150.
 #[derive(Debug, Clone)]
@@ -30,11 +30,11 @@ struct Rhythm {
 }
 
 impl Allowance {
-    const AT_ONCE: u64 = 92;
-    const ONE_EVERY: Span = Span::secs(12);
+    const AT_ONCE: u64 = 80;
+    const ONE_EVERY: Span = Span::secs(10);
     /// So many are kept for what begins and what was changed, which wait for none: what only moves is asked
     /// for as slowly as they come back.
-    const KEPT: u64 = 5;
+    const KEPT: u64 = 3;
 
     pub(super) fn full(now: Timestamp) -> Self {
         Self { requests: Self::AT_ONCE, filled: now, free: now, rhythms: BTreeMap::new() }
