@@ -255,6 +255,8 @@ impl Dispatcher {
         let cx = Cx { state: &self.state, world: &self.world, now: event.at, live: self.live };
         let mut stale = run.inputs.as_ref().map(|inputs| steps::concerns(&cx, plan, run, inputs)).unwrap_or_default();
         if let Some(effect) = changed.and_then(|no| run.effects.get(no)).map(|run| &run.effect) {
+            // What is described of the step's other resources stays as it was.
+            stale.retain(|target| !target.what.is_described() || effect.unsettles(target));
             stale.extend(self.poller.flying().chain(self.world.targets()).filter(|t| effect.unsettles(t)).cloned());
             stale.insert(effect.target.clone());
         }

@@ -26,9 +26,12 @@ fn recent(target: &Target, now: Timestamp) -> Timestamp {
     now.before(RECENT.max(target.what.patience() * 2))
 }
 
-/// What must be looked at for a step that runs, and the oldest sight of each that counts.
+/// What must be looked at for a step that runs, and the oldest sight of each that counts. What was seen and only
+/// has to be recent is not waited for.
 pub(super) fn needed(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs) -> Needed {
-    outlook(cx, step, run, inputs).0
+    let (mut needed, _) = outlook(cx, step, run, inputs);
+    needed.retain(|target, oldest| *oldest == EVER || !is_seen(cx, target, *oldest));
+    needed
 }
 
 /// What a step that runs does next; none while something that it needs is not seen.
@@ -111,5 +114,9 @@ fn foundations(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs, eff
 
 /// Whether all of it was seen, and not too long ago.
 pub(super) fn are_seen(cx: &Cx<'_>, needed: &Needed) -> bool {
-    needed.iter().all(|(target, oldest)| cx.world.sight(target).is_some_and(|sight| sight.at >= *oldest))
+    needed.iter().all(|(target, oldest)| is_seen(cx, target, *oldest))
+}
+
+fn is_seen(cx: &Cx<'_>, target: &Target, oldest: Timestamp) -> bool {
+    cx.world.sight(target).is_some_and(|sight| sight.at >= oldest)
 }

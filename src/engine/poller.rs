@@ -114,13 +114,12 @@ enum Stage {
 }
 
 impl Stage {
-    fn of(interest: &Interest<'_>, last: Option<&Sight>, now: Timestamp) -> Self {
+    fn of(interest: &Interest<'_>, last: Option<&Sight>) -> Self {
         match last {
-            None if interest.after.is_none() => Self::Begins,
-            Some(last) if last.at < interest.oldest => Self::Begins,
-            // A clock that was set back may not reach that time for long.
-            Some(last) if last.at >= interest.since || interest.since > now => Self::Moves,
-            _ => Self::Changed,
+            // What was changed is forgotten.
+            None if interest.after.is_some() => Self::Changed,
+            Some(last) if last.at >= interest.oldest => Self::Moves,
+            _ => Self::Begins,
         }
     }
 }
@@ -169,7 +168,7 @@ impl Poller {
         world: &World,
         now: Timestamp,
     ) -> (Vec<Glance>, Option<Timestamp>) {
-        let (queues, others) = queues(wanted, world, now);
+        let (queues, others) = queues(wanted, world);
         for (office, allowance) in &mut self.allowances {
             allowance.keep(&queues.get(office).map(Queue::moving).unwrap_or_default());
         }
@@ -293,12 +292,11 @@ impl Poller {
 fn queues<'a>(
     wanted: &'a BTreeMap<Target, Interest<'_>>,
     world: &'a World,
-    now: Timestamp,
 ) -> (BTreeMap<Office, Queue<'a>>, Vec<Wants<'a>>) {
     let (mut queues, mut others): (BTreeMap<_, Queue<'a>>, _) = (BTreeMap::new(), vec![]);
     for (target, interest) in wanted {
         let last = world.sight(target);
-        let wants = Wants { target, interest, last, stage: Stage::of(interest, last, now) };
+        let wants = Wants { target, interest, last, stage: Stage::of(interest, last) };
         let Some((service, question)) = target.what.service().zip(target.what.question()) else {
             others.push(wants);
             continue;

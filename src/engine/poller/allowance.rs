@@ -7,9 +7,9 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// 140 requests in ten minutes at most, 80 of them at once; what begins and what was changed takes of them too,
-/// and waits for none. With what drivers ask beside the questions ([`crate::driver`], every minute and a half)
-/// these are 150.
+/// 136 requests in ten minutes at most, 76 of them at once. What begins and what was changed takes of them too,
+/// and waits for none; drivers ask a little beside the questions, every minute and a half. There is room for
+/// both up to 150.
 #[derive(Debug, Clone)]
 pub(super) struct Allowance {
     requests: u64,
@@ -30,7 +30,7 @@ struct Rhythm {
 }
 
 impl Allowance {
-    const AT_ONCE: u64 = 80;
+    const AT_ONCE: u64 = 76;
     const ONE_EVERY: Span = Span::secs(10);
     /// So many are kept for what begins and what was changed, which wait for none: what only moves is asked
     /// for as slowly as they come back.

@@ -323,8 +323,8 @@ fn what_was_just_changed_is_looked_at_whatever_was_asked_before() {
         (at_ohio(What::Change(format!("C{n}"))), interest)
     };
     let sight = |n: u64| Sight { target: change(n, start).0, at: start + Span::mins(4), seen: Seen::Absent };
-    let world = World::of((0..20).map(sight));
-    // One of them was sent anew since it was looked at.
+    // One of them was sent just now.
+    let world = World::of((0..19).map(sight));
     let wanted = (0..19).map(|n| change(n, start)).chain([change(19, now)]).collect();
     let (glances, next) = poller.due(&wanted, &world, now);
     let targets: Vec<_> = glances.into_iter().flat_map(|glance| glance.targets).collect();
