@@ -5,7 +5,7 @@
 //! 1. Inputs arrive, one or all that came at a moment: sights, answers to sends, controls, signals, time.
 //! 2. The facts that they give are folded into the state, by the same `apply` that replays a journal.
 //! 3. [`decide`] is asked for new facts, which are folded too, again and again, until it has none. It is
-//!    pure: no I/O, no clock, no chance.
+//!    pure: no I/O, no clock, no chance. What each step has to see for it is said by `outlook`.
 //! 4. All of them are appended to the journal in one commit. Intents among them give permits. Where that
 //!    fails the process ends: its state was ahead of the journal, and the journal is what is true.
 //! 5. Watchers are told. They cannot answer, delay or steer.

@@ -95,8 +95,9 @@ fn comes_of(step: &PlanStep, run: &StepRun, holds: Option<bool>) -> bool {
 /// Leaves what is waited on, and what is described with it anyway.
 fn only(own: &mut Needed, on: &[Target]) {
     let asked = |target: &Target| Some((target.site.clone(), target.region.clone(), target.what.question()?));
-    let (on, with): (BTreeSet<_>, BTreeSet<_>) = (on.iter().collect(), on.iter().filter_map(asked).collect());
-    own.retain(|target, _| on.contains(target) || asked(target).is_some_and(|asked| with.contains(&asked)));
+    let with: BTreeSet<_> = on.iter().filter_map(asked).collect();
+    own.retain(|target, _| asked(target).is_some_and(|asked| with.contains(&asked)));
+    own.extend(on.iter().map(|target| (target.clone(), EVER)));
 }
 
 /// What a send rests on: what its step sees, and what guards it. What may not be repeated rests on what was seen

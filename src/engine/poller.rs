@@ -13,7 +13,7 @@
 //! lasted says nothing of its end, and a site that returns writable must be met at once, so it is looked
 //! at every five seconds (every ten, once the allowance below is spent).
 //!
-//! However many wait, a service of a Region is asked no more often than for one of them: where it takes
+//! However many wait, a service of a Region is asked again no more often than for one of them: where it takes
 //! several requests to answer all of them, each is made as many times more seldom, within one
 //! [`Allowance`]. What was not seen since it was needed or changed does not wait for it: neither a step that
 //! begins nor one that ends does.

@@ -213,7 +213,7 @@ impl Question {
         !matches!(self, Self::One(_))
     }
 
-    /// How many requests ask it, at most.
+    /// How many requests ask it, the pages of a long answer apart.
     pub fn requests(&self) -> u64 {
         match self {
             // Its values, and its tags.
