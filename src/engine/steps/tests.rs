@@ -165,12 +165,12 @@ fn while_a_step_waits_what_it_waits_on_is_looked_at_and_all_else_once_more_befor
     let (database, parameters) = (What::Db("db".into()), What::Parameters("pg".into()));
     let mut run = promoting();
     run.applied();
-    assert_eq!(looks(&run), [database.clone()], "still a replica");
+    assert_eq!(looks(&run), std::slice::from_ref(&database), "still a replica");
     assert_eq!(run.later(Span::mins(5)), [""; 0]);
-    assert_eq!(looks(&run), [database.clone()], "however long it takes");
+    assert_eq!(looks(&run), std::slice::from_ref(&database), "however long it takes");
     run.see("oregon", database.clone(), db(None));
     assert_eq!(run.turn(), [""; 0], "whether it takes writes was seen minutes ago");
-    assert_eq!(looks(&run), [parameters.clone()]);
+    assert_eq!(looks(&run), std::slice::from_ref(&parameters));
     run.see("oregon", parameters, Seen::Absent);
     assert_eq!(run.turn()[0], "step_succeeded promote");
 }
@@ -232,7 +232,7 @@ fn what_holds_is_told_to_hold_only_on_what_was_seen_just_now() {
     let samples = vec![rds::LagSample { at: run.now, seconds: Some(3.0) }];
     run.see("oregon", lag, Seen::Lag(rds::Lag { samples }));
     assert_eq!(run.turn(), [""; 0], "whether it replicates was seen a minute ago");
-    assert_eq!(looks(&run), [database.clone()]);
+    assert_eq!(looks(&run), std::slice::from_ref(&database));
     run.see("oregon", database, db(Some("ohio")));
     assert_eq!(run.turn(), ["observed near"]);
 }
