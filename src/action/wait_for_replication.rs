@@ -129,20 +129,10 @@ impl Behave for WaitForReplication {
 
     fn next(&self, cx: &StepCx<'_>, w: &World) -> Next {
         let one = |item| {
-            let pair = match Pair::of(cx, item) {
-                Ok(pair) => pair,
-                Err(early) => return early,
-            };
-            let next = answer(|| {
-                pair.replicates(cx, w)?;
-                match self.until {
-                    Until::Near { max_lag, held } => Ok(pair.near(cx, w, max_lag, held)),
-                    Until::Drained(Proof::Lsn) => pair.drained_by_lsn(w),
-                    Until::Drained(Proof::Marker) => pair.drained_by_marker(cx, w),
-                    Until::Drained(Proof::Metric) => Ok(pair.drained_by_metric(cx, w)),
-                }
-            });
-            pair.watched(self.until, next)
+            answer(|| {
+                let pair = Pair::of(cx, item)?;
+                Ok(pair.watched(self.until, answer(|| pair.next(cx, w, self.until))))
+            })
         };
         let next = Next::all(cx.items.iter().map(|item| one(item)));
         if self.until == Until::Drained(Proof::Lsn) { keep_the_ends(cx, w, next) } else { next }
@@ -205,6 +195,16 @@ impl<'a> Pair<'a> {
     fn drain_metric(&self, w: &World) -> Target {
         let seen = w.db(&self.source.target).or_else(|| w.db(&self.replica.target)).map(|db| db.engine);
         if seen.or(self.stated) == Some(DbEngine::Postgres) { self.slot_lag() } else { self.lag() }
+    }
+
+    fn next(&self, cx: &StepCx<'_>, w: &World, waits_for: Until) -> Result<Next, Next> {
+        self.replicates(cx, w)?;
+        match waits_for {
+            Until::Near { max_lag, held } => Ok(self.near(cx, w, max_lag, held)),
+            Until::Drained(Proof::Lsn) => self.drained_by_lsn(w),
+            Until::Drained(Proof::Marker) => self.drained_by_marker(cx, w),
+            Until::Drained(Proof::Metric) => Ok(self.drained_by_metric(cx, w)),
+        }
     }
 
     /// Whatever is waited for: nothing comes to what is promoted meanwhile, and which metric tells depends on

@@ -11,6 +11,9 @@ use tokio::time::Instant;
 /// long: looks are made every few moments, and each of these would be another request.
 pub(super) const FRESH: Duration = Duration::from_secs(90);
 
+/// What has no answer yet gets one sooner or later: it is asked again after that.
+const MISSING: Duration = Duration::from_secs(15);
+
 /// What was told of each, and when.
 #[derive(Debug)]
 pub(super) struct Lately<K, V>(Mutex<BTreeMap<K, (Instant, V)>>);
@@ -27,6 +30,12 @@ impl<K: Ord, V: Clone> Lately<K, V> {
         let all = self.all();
         let (at, told) = all.get(of)?;
         (at.elapsed() < within).then(|| told.clone())
+    }
+
+    /// What was told lately; where it is no answer, only a moment ago.
+    pub(super) fn answer(&self, of: &K, is_one: impl Fn(&V) -> bool) -> Option<V> {
+        let told = self.told(of, FRESH)?;
+        if is_one(&told) { Some(told) } else { self.told(of, MISSING) }
     }
 
     /// It was told now.

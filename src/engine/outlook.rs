@@ -114,7 +114,7 @@ fn foundations(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, inputs: &Inputs, eff
 }
 
 /// Whether all of it was seen, and not too long ago.
-pub(super) fn are_seen(cx: &Cx<'_>, needed: &Needed) -> bool {
+fn are_seen(cx: &Cx<'_>, needed: &Needed) -> bool {
     needed.iter().all(|(target, oldest)| is_seen(cx, target, *oldest))
 }
 

@@ -98,12 +98,12 @@ pub(super) fn running(cx: &Cx<'_>, step: &PlanStep, run: &StepRun, turn: &mut Tu
     let Some(inputs) = &run.inputs else { return };
     let late = out_of_time(cx, step, run);
     let Some(next) = outlook::next(cx, step, run, inputs) else {
-        if let Some(until) = outlook::nearly_done(cx, step, run, inputs).filter(|_| late) {
-            turn.wake(until);
-        } else if late {
-            fail(cx, step, format!("not seen within {}", step.timeout), None, turn);
-        } else {
+        if !late {
             turn.wake(run.deadline);
+        } else if let Some(until) = outlook::nearly_done(cx, step, run, inputs) {
+            turn.wake(until);
+        } else {
+            fail(cx, step, format!("not seen within {}", step.timeout), None, turn);
         }
         return;
     };

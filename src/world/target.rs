@@ -166,27 +166,7 @@ impl What {
 
     /// Whether it takes a time of its own: the workload itself is asked, or more than one page read.
     fn is_slow(&self) -> bool {
-        match self {
-            Self::Position(_)
-            | Self::Marker(..)
-            | Self::Connect(_)
-            | Self::Http(_)
-            | Self::Dns(_)
-            | Self::Sql(_)
-            | Self::Command(_)
-            | Self::Records(_) => true,
-            Self::Db(_)
-            | Self::Retired(_)
-            | Self::Parameters(_)
-            | Self::Lag(_)
-            | Self::SlotLag(_)
-            | Self::Snapshot(_)
-            | Self::Group(_)
-            | Self::Change(_)
-            | Self::Machine(_)
-            | Self::Execution(..)
-            | Self::Site => false,
-        }
+        !self.is_described() || matches!(self, Self::Records(_))
     }
 }
 

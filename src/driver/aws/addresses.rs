@@ -2,21 +2,14 @@
 //! makes it of the name): so it is kept for a while, and asked anew for all databases of a site at once.
 
 use crate::{
-    driver::{
-        LookError,
-        lately::{FRESH, Lately},
-    },
+    driver::{LookError, lately::Lately},
     world::rds::Db,
 };
 use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
-    time::Duration,
 };
 use tokio::sync::{Mutex as Turn, MutexGuard as MyTurn};
-
-/// What has no address yet gets one sooner or later, and who did not answer does.
-const MISSING: Duration = Duration::from_secs(15);
 
 /// What is known of the databases of a site, by their names in lowercase.
 #[derive(Debug, Default)]
@@ -43,9 +36,7 @@ pub(super) enum Known {
 impl Addresses {
     /// What was told of a database lately.
     pub(super) fn of(&self, identifier: &str) -> Option<Known> {
-        let name = identifier.to_lowercase();
-        let known = self.told.told(&name, FRESH)?;
-        if matches!(known, Known::At(_)) { Some(known) } else { self.told.told(&name, MISSING) }
+        self.told.answer(&identifier.to_lowercase(), |known| matches!(known, Known::At(_)))
     }
 
     /// Waits for the turn to ask for one that is not known, and gives all that are to be asked for with it.

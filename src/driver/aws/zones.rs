@@ -3,10 +3,7 @@
 
 use super::{eyes::Place, records};
 use crate::{
-    driver::{
-        LookError,
-        lately::{FRESH, Lately},
-    },
+    driver::{LookError, lately::Lately},
     world::dns::Records,
 };
 use std::{
@@ -15,9 +12,6 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard as MyTurn};
-
-/// Who did not answer does sooner or later.
-const MISSING: Duration = Duration::from_secs(15);
 
 /// The servers of a zone, and its records.
 type Told = Result<(Vec<String>, Records), LookError>;
@@ -41,8 +35,7 @@ impl Zones {
 
     /// What was told of a zone lately.
     pub(super) fn told(&self, zone: &str) -> Option<Told> {
-        let told = self.told.told(&zone.to_owned(), FRESH)?;
-        if told.is_ok() { Some(told) } else { self.told.told(&zone.to_owned(), MISSING) }
+        self.told.answer(&zone.to_owned(), Result::is_ok)
     }
 
     /// It was told now.

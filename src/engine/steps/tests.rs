@@ -108,16 +108,16 @@ fn an_answer_takes_a_step_on() {
     assert_eq!(answer(&mut doubtful, Err(SendError::InDoubt { why: "reset".into() }))[0], "effect_in_doubt cut");
 }
 
+/// Yes to everything, whatever is lost by that step.
+fn consent(step: &str) -> Policy {
+    let accept = [step.into()].into();
+    Policy { accept, accept_loss: Some(AcceptLoss::Unknown), yes: true, ..Policy::default() }
+}
+
 /// An emergency whose promotion was just intended.
 fn promoting() -> Run {
     let steps = "failover: [{ id: promote, action: promote-replica, resource: db }]";
-    let policy = Policy {
-        accept: ["promote".into()].into(),
-        accept_loss: Some(AcceptLoss::Unknown),
-        yes: true,
-        ..Policy::default()
-    };
-    let mut run = Run::of(steps, Mode::Emergency, policy);
+    let mut run = Run::of(steps, Mode::Emergency, consent("promote"));
     run.turn();
     run.see("oregon", What::Db("db".into()), db(Some("ohio")));
     run.see("ohio", What::Db("db".into()), Seen::Absent);
@@ -194,13 +194,7 @@ fn what_is_seen_to_be_done_at_the_last_moment_has_the_time_of_a_look_to_be_done(
 #[test]
 fn a_probe_ends_an_attempt_only_by_what_it_says_now() {
     let steps = "failover: [{ id: near, action: promote-replica, resource: db, verify: [site_answers], retry: { attempts: 1 } }]";
-    let policy = Policy {
-        accept: ["near".into()].into(),
-        accept_loss: Some(AcceptLoss::Unknown),
-        yes: true,
-        ..Policy::default()
-    };
-    let mut run = Run::of(steps, Mode::Emergency, policy);
+    let mut run = Run::of(steps, Mode::Emergency, consent("near"));
     run.turn();
     let answer = |ok| Seen::Answer(Answer::plain(ok, "so"));
     for (site, what, seen) in [
